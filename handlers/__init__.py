@@ -1,0 +1,1 @@
+"""What runs: one door a file, and the story they share."""

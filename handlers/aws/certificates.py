@@ -1,0 +1,93 @@
+"""IAM server certificates: list, read, delete.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.html
+"""
+
+from typing import TYPE_CHECKING
+
+from handlers.aws.clients import ClientSource
+from handlers.aws.errors import CertificateGoneError, CertificateInUseError, translated_errors
+from models.certificate import CertificateFiles, ServerCertificate
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+PAGE_SIZE = 1000
+
+
+class Certificates:
+    """The server certificates of one account."""
+
+    def __init__(self, clients: ClientSource) -> None:
+        self._clients = clients
+
+    @property
+    def _iam(self) -> "IAMClient":
+        client: IAMClient = self._clients.get("iam")
+        return client
+
+    def list_all(self) -> tuple[ServerCertificate, ...]:
+        """Give every server certificate of the account, under whatever path.
+
+        Raises:
+            AwsCallError, TransientError: as for every call here.
+        """
+        with translated_errors("ListServerCertificates"):
+            pages = self._iam.get_paginator("list_server_certificates").paginate(
+                PaginationConfig={"PageSize": PAGE_SIZE}
+            )
+            return tuple(
+                ServerCertificate.model_validate(metadata)
+                for page in pages
+                for metadata in page["ServerCertificateMetadataList"]
+            )
+
+    def read_tags(self, name: str) -> dict[str, str]:
+        """Give the tags of a certificate.
+
+        Raises:
+            CertificateGoneError: there is no certificate of this name.
+        """
+        with translated_errors("ListServerCertificateTags"):
+            try:
+                pages = self._iam.get_paginator("list_server_certificate_tags").paginate(
+                    ServerCertificateName=name
+                )
+                return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            except self._iam.exceptions.NoSuchEntityException as error:
+                raise CertificateGoneError(name) from error
+
+    def read(self, name: str) -> CertificateFiles:
+        """Give a certificate with its body, chain and tags.
+
+        Raises:
+            CertificateGoneError: there is no certificate of this name.
+        """
+        with translated_errors("GetServerCertificate"):
+            try:
+                answer = self._iam.get_server_certificate(ServerCertificateName=name)
+            except self._iam.exceptions.NoSuchEntityException as error:
+                raise CertificateGoneError(name) from error
+        given = answer["ServerCertificate"]
+        return CertificateFiles(
+            certificate=ServerCertificate.model_validate(given["ServerCertificateMetadata"]),
+            body=given["CertificateBody"],
+            chain=given.get("CertificateChain"),
+            tags={tag["Key"]: tag["Value"] for tag in given.get("Tags", [])},
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a certificate, for good: IAM never gives its private key back.
+
+        Raises:
+            CertificateGoneError: there is no certificate of this name, or no longer: the SDK
+                may have repeated a delete whose answer was lost.
+            CertificateInUseError: IAM knows that something uses it.
+        """
+        with translated_errors("DeleteServerCertificate"):
+            try:
+                self._iam.delete_server_certificate(ServerCertificateName=name)
+            except self._iam.exceptions.NoSuchEntityException as error:
+                raise CertificateGoneError(name) from error
+            except self._iam.exceptions.DeleteConflictException as error:
+                raise CertificateInUseError(error.response["Error"].get("Message", "")) from error

@@ -1,0 +1,77 @@
+"""The clients of one session, made once each and shared between threads."""
+
+import threading
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+SDK_ATTEMPTS = 5
+# Enough to tell a hiccup from an endpoint that does not resolve, without waiting long for it.
+ATTEMPTS_WHERE_NOT_LISTED = 2
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 20
+CALLS_AT_ONCE = 32
+
+
+class ClientSource(Protocol):
+    """Where clients come from."""
+
+    def get(self, service: str, region: str | None = None) -> Any:
+        """Give the client of a service in a Region (the home Region by default)."""
+        ...
+
+
+class Clients:
+    """The clients of one session.
+
+    Args:
+        session: the credentials they sign with.
+        region: the Region of clients that are asked for without one.
+        attempts: how often the SDK tries a call, the first time included.
+    """
+
+    def __init__(self, session: boto3.Session, region: str, attempts: int = SDK_ATTEMPTS) -> None:
+        self.region = region
+        self.attempts = attempts
+        self.partition = session.get_partition_for_region(region)
+        self._session = session
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, service: str, region: str | None = None) -> Any:
+        """Give the client of a service in a Region (the home Region by default)."""
+        return self._get(service, region or self.region, self.attempts)
+
+    def get_regional(self, service: str, region: str) -> Any:
+        """Give the client of a service that the Region may not offer."""
+        listed = self.is_listed(service, region)
+        attempts = self.attempts if listed else min(self.attempts, ATTEMPTS_WHERE_NOT_LISTED)
+        return self._get(service, region, attempts)
+
+    def is_listed(self, service: str, region: str) -> bool:
+        """Tell whether the SDK knows that a service is offered in a Region."""
+        return region in self._session.get_available_regions(service, partition_name=self.partition)
+
+    def is_in_partition(self, service: str) -> bool:
+        """Tell whether the SDK knows that a global service exists in this partition."""
+        return bool(
+            self._session.get_available_regions(
+                service, partition_name=self.partition, allow_non_regional=True
+            )
+        )
+
+    def _get(self, service: str, region: str, attempts: int) -> Any:
+        # Sessions are not safe for threads while they make clients; the clients are.
+        with self._lock:
+            if (service, region) not in self._clients:
+                config = Config(
+                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    max_pool_connections=CALLS_AT_ONCE,
+                    user_agent_extra="iam26-remediation",
+                )
+                make: Any = self._session.client
+                self._clients[service, region] = make(service, region_name=region, config=config)
+            return self._clients[service, region]

@@ -1,0 +1,109 @@
+"""AWS's errors, turned into the few kinds the story tells apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's name for a connection that never came about
+    HTTPClientError,
+    IncompleteReadError,
+)
+from botocore.parsers import ResponseParserError
+
+from models.errors import TransientError
+
+# What the SDK retries as throttling, here after it gave up:
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+THROTTLING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+INTERNAL_CODES = frozenset(
+    {"InternalError", "InternalFailure", "ServiceFailure", "ServiceUnavailable"}
+)
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
+
+POLICY_DENIAL = "explicit deny in a service control policy"
+
+
+class AwsCallError(Exception):
+    """AWS refused a call for good: the same call would be refused again."""
+
+    def __init__(self, operation: str, code: str, *, denied_by_policy: bool = False) -> None:
+        super().__init__(f"{operation} answered {code}")
+        self.operation = operation
+        self.code = code
+        self.denied_by_policy = denied_by_policy
+
+    @property
+    def cause(self) -> str:
+        """The error in a few words that stay the same from one time to the next."""
+        if self.denied_by_policy:
+            return f"{self.code} by a service control policy"
+        return self.code
+
+
+class CertificateGoneError(Exception):
+    """IAM has no server certificate of this name."""
+
+
+class CertificateInUseError(Exception):
+    """IAM did not delete a server certificate because something uses it; the message says what."""
+
+
+def translate_error(error: Exception, operation: str) -> AwsCallError | TransientError:
+    """Give our own error for one that boto3 raised when `operation` was called."""
+    if isinstance(error, ClientError):
+        return _translate_client_error(error)
+    if isinstance(
+        error, HTTPClientError | ConnectionError | IncompleteReadError | ResponseParserError
+    ):
+        return TransientError(f"{operation} was not answered: {type(error).__name__}")
+    return AwsCallError(operation, type(error).__name__)
+
+
+def _translate_client_error(error: ClientError) -> AwsCallError | TransientError:
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    operation = error.operation_name
+    if (
+        code in THROTTLING_CODES | INTERNAL_CODES
+        or status == TOO_MANY_REQUESTS
+        or status >= SERVER_ERROR
+    ):
+        return TransientError(f"{operation} answered {code}")
+    return AwsCallError(operation, code, denied_by_policy=POLICY_DENIAL in message)
+
+
+@contextmanager
+def translated_errors(operation: str) -> Iterator[None]:
+    """Turn whatever boto3 raises inside into our own errors.
+
+    Raises:
+        AwsCallError: AWS refused for good.
+        TransientError: AWS could not answer now, after the SDK's own retries.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise translate_error(error, operation) from error

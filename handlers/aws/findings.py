@@ -1,0 +1,132 @@
+"""Security Hub findings: read as they are now, write what came of them.
+
+https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings.html
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from handlers.aws.clients import ClientSource
+from handlers.aws.errors import AwsCallError, translated_errors
+from models.errors import TransientError
+from models.finding import Finding, FindingKey
+from models.outcome import UPDATED_BY, FindingUpdate
+
+if TYPE_CHECKING:
+    from mypy_boto3_securityhub import SecurityHubClient
+
+IDS_A_READ = 20
+PAGE_SIZE = 100
+FINDINGS_AN_UPDATE = 100
+
+# Security Hub answers these for a finding that others write at the same moment.
+RETRIED_CODES = frozenset({"ConcurrentUpdateError", "InternalFailure"})
+RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What Security Hub made of an update, finding by finding."""
+
+    written: list[FindingKey] = field(default_factory=list)
+    # Refused for good, with Security Hub's error code.
+    rejected: dict[FindingKey, str] = field(default_factory=dict)
+    # To be tried again later.
+    postponed: dict[FindingKey, str] = field(default_factory=dict)
+
+
+class Findings:
+    """The findings that Security Hub has, in the administrator's account."""
+
+    def __init__(self, clients: ClientSource, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._clients = clients
+        self._sleep = sleep
+
+    def _client(self, region: str) -> "SecurityHubClient":
+        client: SecurityHubClient = self._clients.get("securityhub", region)
+        return client
+
+    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
+        """Give the findings as they are now; those that Security Hub does not have are left out.
+
+        Raises:
+            AwsCallError: Security Hub may not be read.
+            TransientError: it could not answer now.
+        """
+        found: dict[FindingKey, Finding] = {}
+        for chunk in _split(keys, IDS_A_READ):
+            with translated_errors("GetFindings"):
+                pages = (
+                    self._client(region)
+                    .get_paginator("get_findings")
+                    .paginate(
+                        Filters={
+                            "Id": [{"Value": key.id, "Comparison": "EQUALS"} for key in chunk]
+                        },
+                        PaginationConfig={"PageSize": PAGE_SIZE},
+                    )
+                )
+                for page in pages:
+                    for raw in page["Findings"]:
+                        finding = Finding.model_validate(raw)
+                        found[finding.key] = finding
+        return {key: found[key] for key in keys if key in found}
+
+    def write(self, update: FindingUpdate) -> WriteResult:
+        """Write a note, fields and workflow status on findings, and tell how each of them fared.
+
+        Never raises for AWS's errors: another update must not suffer from this one.
+        """
+        result = WriteResult()
+        for chunk in _split(update.findings, FINDINGS_AN_UPDATE):
+            pending = list(chunk)
+            for delay in (*RETRY_DELAYS_SECONDS, None):
+                pending = self._write_once(update, pending, result)
+                if not pending or delay is None:
+                    break
+                self._sleep(delay)
+        return result
+
+    def _write_once(
+        self, update: FindingUpdate, keys: list[FindingKey], result: WriteResult
+    ) -> list[FindingKey]:
+        """Write once, and give the findings that are worth another try at once."""
+        try:
+            with translated_errors("BatchUpdateFindings"):
+                answer = self._client(update.region).batch_update_findings(
+                    FindingIdentifiers=[
+                        {"Id": key.id, "ProductArn": key.product_arn} for key in keys
+                    ],
+                    Note={"Text": update.note, "UpdatedBy": UPDATED_BY},
+                    UserDefinedFields=update.fields,
+                    Workflow={"Status": update.status.value},
+                )
+        except (AwsCallError, TransientError) as error:
+            # Not even a refusal is final here: whoever reads the finding would learn nothing, so
+            # the message goes back to the queue and in the end to the dead-letter queue.
+            result.postponed.update(dict.fromkeys(keys, str(error)))
+            return []
+        codes = {
+            FindingKey(one["FindingIdentifier"]["Id"], one["FindingIdentifier"]["ProductArn"]): one[
+                "ErrorCode"
+            ]
+            for one in answer.get("UnprocessedFindings", [])
+        }
+        for key in keys:
+            code = codes.get(key)
+            if code is None:
+                result.written.append(key)
+                result.postponed.pop(key, None)
+            elif code in RETRIED_CODES:
+                result.postponed[key] = f"BatchUpdateFindings answered {code}"
+            else:
+                result.rejected[key] = code
+                result.postponed.pop(key, None)
+        return [key for key in keys if codes.get(key) in RETRIED_CODES]
+
+
+def _split(keys: Sequence[FindingKey], size: int) -> Iterator[Sequence[FindingKey]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]

@@ -1,0 +1,92 @@
+"""What a source of references is, and what it reads with."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from models.reference import Reference
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class IncompleteReadingError(Exception):
+    """A source answered, but not all that it must; the message says what is missing."""
+
+
+class Reader:
+    """One source in one Region: its client, called in parallel, and what was read so far.
+
+    Every call runs on a thread of the pool that the whole scan shares, so the number of calls
+    under way is bounded however many sources and Regions there are.
+    """
+
+    def __init__(self, client: Any, pool: Executor, source: str, region: str) -> None:
+        self.client = client
+        self.examined = 0
+        self.calls = 0
+        self.found: list[Reference] = []
+        self._pool = pool
+        self._source = source
+        self._region = region
+
+    async def call(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Give the answer of one AWS call."""
+        self.calls += 1
+        return await self._run(lambda: operation(*args, **kwargs))
+
+    async def pages(self, paginator: Iterable[R]) -> AsyncIterator[R]:
+        """Give the pages of a boto3 paginator, to the last one."""
+        iterator = iter(paginator)
+        while (page := await self._run(lambda: next(iterator, None))) is not None:
+            self.calls += 1
+            yield page
+
+    async def in_parallel(self, readings: Iterable[Coroutine[Any, Any, None]]) -> None:
+        """Wait for several readings; the first that fails ends the others and is raised."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for reading in readings:
+                    group.create_task(reading)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    def note(self, holder: str, identifier: str | None, *, live: bool = True) -> None:
+        """Keep that a holder names a certificate; those of other services are passed over."""
+        if identifier and (is_iam_arn(identifier) or not identifier.startswith("arn:")):
+            self.found.append(
+                Reference(
+                    source=self._source,
+                    region=self._region,
+                    holder=holder,
+                    identifier=identifier,
+                    live=live,
+                )
+            )
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A service that can hold an IAM server certificate.
+
+    Attributes:
+        name: the kind of resource, as notes call it.
+        service: the service's name in boto3.
+        read: reads one Region to its last page and notes every certificate that is named there.
+        is_global: the service has one endpoint for all Regions of the partition.
+    """
+
+    name: str
+    service: str
+    read: Callable[[Reader], Awaitable[None]]
+    is_global: bool = False
+
+
+def is_iam_arn(text: str) -> bool:
+    """Tell whether a text has the ARN of an IAM server certificate in it."""
+    return ":server-certificate/" in text

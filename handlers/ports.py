@@ -1,0 +1,101 @@
+"""What the story needs from AWS, so that it can be told without AWS."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from handlers.aws.findings import WriteResult
+from models.archive import ArchiveRecord
+from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
+from models.finding import Finding, FindingKey
+from models.outcome import FindingUpdate, Notification
+from models.reference import References
+
+
+class CertificatesPort(Protocol):
+    """The server certificates of one account: see `handlers.aws.certificates`."""
+
+    def list_all(self) -> Sequence[ServerCertificate]:
+        """Give every server certificate of the account."""
+        ...
+
+    def read_tags(self, name: str) -> dict[str, str]:
+        """Give the tags of a certificate."""
+        ...
+
+    def read(self, name: str) -> CertificateFiles:
+        """Give a certificate with its body, chain and tags."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a certificate, for good."""
+        ...
+
+
+class AccountPort(Protocol):
+    """One account: see `handlers.aws.account`."""
+
+    @property
+    def id(self) -> str:
+        """The account's twelve digits."""
+        ...
+
+    @property
+    def certificates(self) -> CertificatesPort:
+        """Its server certificates."""
+        ...
+
+    def scan_references(self, seconds_left: float | None) -> References:
+        """Give everything in the account that refers to IAM server certificates."""
+        ...
+
+
+class AccountsPort(Protocol):
+    """The accounts that can be reached: see `handlers.aws.account`."""
+
+    @property
+    def partition(self) -> str:
+        """The partition this application works in."""
+        ...
+
+    def is_in_scope(self, account_id: str) -> bool:
+        """Tell whether an account is ours, or one that the member role is meant for."""
+        ...
+
+    def open(self, account_id: str) -> AccountPort:
+        """Give an account with credentials of its own."""
+        ...
+
+
+class FindingsPort(Protocol):
+    """Security Hub: see `handlers.aws.findings`."""
+
+    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
+        """Give the findings as they are now."""
+        ...
+
+    def write(self, update: FindingUpdate) -> WriteResult:
+        """Write a note, fields and workflow status on findings."""
+        ...
+
+
+class ArchivePort(Protocol):
+    """The archive: see `handlers.aws.archive`."""
+
+    def write(self, account_id: str, record: ArchiveRecord) -> str:
+        """Write a record and give its key."""
+        ...
+
+    def find_vouching(
+        self, account_id: str, identifier: CertificateIdentifier, since: datetime
+    ) -> tuple[str, ArchiveRecord] | None:
+        """Give the newest record, and its key, that vouches for a deletion after `since`."""
+        ...
+
+
+class NotificationsPort(Protocol):
+    """The topic: see `handlers.aws.notifications`."""
+
+    def publish(self, notification: Notification) -> None:
+        """Publish a message."""
+        ...

@@ -1,0 +1,106 @@
+"""Lambda: findings about expired certificates come in, proven deletions go out.
+
+The path of a finding, from top to bottom: parse, refresh, group, decide, act, report.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from handlers.cases import Arrival, Deadline, Postponed, Results
+from handlers.observability import MetricUnit, logger, metrics
+from handlers.remediation import Remediation
+from handlers.wiring import wire_remediation
+from models.errors import EventError, TransientError
+from models.events import FindingsEvent, parse_batch, parse_event, parse_record
+
+__all__ = ["EventError", "TransientError", "handler"]
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Work on an SQS batch of EventBridge events, or on one bare EventBridge event.
+
+    Returns:
+        For a batch the ids of the messages that must come again, as
+        https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html has it;
+        for one event its outcomes, in the order of its findings.
+
+    Raises:
+        SettingsError: an environment variable cannot be used.
+        EventError: a bare event is none this application knows.
+        TransientError: a finding of a bare event must be tried again.
+    """
+    remediation = wire_remediation(os.environ)
+    deadline = Deadline.of(context)
+    try:
+        if isinstance(event, dict) and "Records" in event:
+            return remediate_batch(remediation, event, deadline)
+        return remediate_event(remediation, event, deadline)
+    finally:
+        metrics.flush_metrics()
+
+
+def remediate_batch(remediation: Remediation, event: Any, deadline: Deadline) -> dict[str, Any]:
+    """Work on all records of a batch at once, and give back those that must come again."""
+    arrivals: dict[str, list[Arrival]] = {}
+    failed: list[str] = []
+    for record in parse_batch(event).records:
+        try:
+            arrivals[record.message_id] = list_arrivals(
+                parse_record(record), is_redelivered=record.attributes.receive_count > 1
+            )
+        except EventError as error:
+            failed.append(record.message_id)
+            metrics.add_metric(name="InvalidRecords", unit=MetricUnit.Count, value=1)
+            logger.error(
+                "record is no event this application knows",
+                extra={"messageId": record.message_id, "reason": str(error)},
+            )
+    results = remediation.run([one for some in arrivals.values() for one in some], deadline)
+    failed += [
+        message_id
+        for message_id, some in arrivals.items()
+        if any(isinstance(results[one.finding.key], Postponed) for one in some)
+    ]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def remediate_event(remediation: Remediation, event: Any, deadline: Deadline) -> dict[str, Any]:
+    """Work on one event, and give the outcome of each of its findings."""
+    arrivals = list_arrivals(parse_event(event))
+    results = remediation.run(arrivals, deadline)
+    return {"outcomes": describe_outcomes(arrivals, results)}
+
+
+def list_arrivals(event: FindingsEvent, *, is_redelivered: bool = False) -> list[Arrival]:
+    """Give the findings of an event, with what the event tells about them."""
+    return [
+        Arrival(finding, event.region, event.id, is_redelivered)
+        for finding in event.detail.findings
+    ]
+
+
+def describe_outcomes(arrivals: Sequence[Arrival], results: Results) -> list[dict[str, Any]]:
+    """Give what a caller of the function reads of each finding, in the order they came.
+
+    Raises:
+        TransientError: one of them must be tried again.
+    """
+    described = []
+    for key in dict.fromkeys(arrival.finding.key for arrival in arrivals):
+        result = results[key]
+        if isinstance(result, Postponed):
+            raise result.error
+        conclusion = result.report.conclusion
+        described.append(
+            {
+                "findingId": key.id,
+                "accountId": result.report.account_id,
+                "certificate": result.report.arn,
+                "outcome": conclusion.outcome.value,
+                "reason": conclusion.note,
+                "references": list(conclusion.references),
+                "workflowStatus": result.status.value,
+            }
+        )
+    return described

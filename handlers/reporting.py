@@ -1,0 +1,194 @@
+"""The report: finding, then notification, then metrics and a log line."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.aws.errors import AwsCallError
+from handlers.aws.findings import WriteResult
+from handlers.cases import Arrival, Case, Handled, Postponed, Results
+from handlers.observability import MetricUnit, count_outcome, logger, metrics
+from handlers.ports import FindingsPort, NotificationsPort
+from models.errors import TransientError
+from models.finding import FindingKey
+from models.outcome import (
+    CertificateReport,
+    FindingUpdate,
+    Outcome,
+    compose_notification,
+    describe_fields,
+    merge_fields,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finding and what is to be reported on it."""
+
+    arrival: Arrival
+    report: CertificateReport
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the finding does not say this yet."""
+        return not self.report.conclusion.is_written_on(self.arrival.finding)
+
+    @property
+    def is_to_be_written(self) -> bool:
+        """Whether the finding must be updated: it says something else, or has another status."""
+        status = self.report.outcome.workflow_status
+        return status is not None and (
+            self.is_new or self.arrival.finding.workflow.status is not status
+        )
+
+    @property
+    def is_to_be_notified(self) -> bool:
+        """Whether people must be told.
+
+        On a redelivery the finding may have been written without the message getting out.
+        """
+        return self.report.outcome.notifies and (self.is_new or self.arrival.is_redelivered)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Writes what came of findings where people look.
+
+    Attributes:
+        findings: Security Hub.
+        notifications: the topic, if there is one.
+        clock: gives the time in UTC.
+    """
+
+    findings: FindingsPort
+    notifications: NotificationsPort | None
+    clock: Callable[[], datetime]
+
+    def report(self, cases: Iterable[Case]) -> Results:
+        """Report on cases of one account, and give what became of each of their findings."""
+        results: Results = {}
+        entries: list[Entry] = []
+        for case in cases:
+            if case.conclusion is None:
+                self._postpone(case, results)
+                continue
+            report = case.compose_report(case.conclusion)
+            entries += [Entry(arrival, report) for arrival in case.arrivals]
+            _log_certificate(case, report)
+        postponed = self._write_findings(entries, results)
+        self._notify([one for one in entries if one.arrival.finding.key not in postponed])
+        for outcome in sorted({entry.report.outcome for entry in entries}):
+            count_outcome(outcome, sum(entry.report.outcome is outcome for entry in entries))
+        return results
+
+    def _postpone(self, case: Case, results: Results) -> None:
+        error = case.postponed or TransientError("not reached in this invocation")
+        metrics.add_metric(
+            name="PostponedFindings", unit=MetricUnit.Count, value=len(case.arrivals)
+        )
+        logger.warning(
+            "findings are postponed",
+            extra={
+                "reason": str(error),
+                "findingIds": [finding.id for finding in case.findings],
+                "correlation_id": case.arrivals[0].event_id,
+            },
+        )
+        results.update({finding.key: Postponed(error) for finding in case.findings})
+
+    def _write_findings(self, entries: list[Entry], results: Results) -> set[FindingKey]:
+        """Write what is new, and give the findings that could not be written now."""
+        rejected: set[FindingKey] = set()
+        postponed: dict[FindingKey, str] = {}
+        for update in self._plan_updates(entries):
+            written = self.findings.write(update)
+            _log_rejections(written)
+            rejected |= written.rejected.keys()
+            postponed |= written.postponed
+        for entry in entries:
+            key, finding = entry.arrival.finding.key, entry.arrival.finding
+            if key in postponed:
+                metrics.add_metric(name="PostponedFindings", unit=MetricUnit.Count, value=1)
+                logger.error(
+                    "finding could not be updated now",
+                    extra={"findingId": key.id, "reason": postponed[key]},
+                )
+                results[key] = Postponed(TransientError(postponed[key]))
+                continue
+            status = entry.report.outcome.workflow_status
+            if status is None or key in rejected:
+                status = finding.workflow.status
+            results[key] = Handled(entry.report, status)
+        return set(postponed)
+
+    def _plan_updates(self, entries: list[Entry]) -> list[FindingUpdate]:
+        """Give one update for each distinct Region, status, note and fields."""
+        checked_at = self.clock()
+        updates: dict[str, FindingUpdate] = {}
+        for entry in entries:
+            status = entry.report.outcome.workflow_status
+            if status is None or not entry.is_to_be_written:
+                continue
+            finding = entry.arrival.finding
+            update = FindingUpdate(
+                region=entry.arrival.region,
+                status=status,
+                note=entry.report.conclusion.note,
+                fields=merge_fields(
+                    finding.user_defined_fields, describe_fields(entry.report, checked_at)
+                ),
+                findings=(),
+            )
+            same = updates.setdefault(update.model_dump_json(), update)
+            updates[update.model_dump_json()] = same.model_copy(
+                update={"findings": (*same.findings, finding.key)}
+            )
+        return list(updates.values())
+
+    def _notify(self, entries: list[Entry]) -> None:
+        if self.notifications is None:
+            return
+        groups: dict[tuple[str, Outcome], dict[CertificateReport, list[str]]] = defaultdict(dict)
+        for entry in entries:
+            if entry.is_to_be_notified:
+                group = groups[entry.report.account_id, entry.report.outcome]
+                group.setdefault(entry.report, []).append(entry.arrival.finding.id)
+        for (account_id, outcome), reports in groups.items():
+            try:
+                self.notifications.publish(
+                    compose_notification(account_id, outcome, list(reports.items()))
+                )
+            except (AwsCallError, TransientError) as error:
+                # The finding says it all the same, and a redelivery would repeat the others.
+                metrics.add_metric(name="FailedNotifications", unit=MetricUnit.Count, value=1)
+                logger.error(
+                    "notification was not published",
+                    extra={"accountId": account_id, "outcome": outcome, "reason": str(error)},
+                )
+
+
+def _log_rejections(written: WriteResult) -> None:
+    for key, code in written.rejected.items():
+        metrics.add_metric(name="RejectedFindingUpdates", unit=MetricUnit.Count, value=1)
+        logger.error(
+            "Security Hub rejected the update of a finding",
+            extra={"findingId": key.id, "reason": code},
+        )
+
+
+def _log_certificate(case: Case, report: CertificateReport) -> None:
+    logger.info(
+        "certificate",
+        extra={
+            "correlation_id": case.arrivals[0].event_id,
+            "eventIds": sorted({arrival.event_id for arrival in case.arrivals}),
+            "accountId": report.account_id,
+            "certificate": report.arn or report.resource_id,
+            "certificateId": case.certificate.id if case.certificate else None,
+            "outcome": report.outcome,
+            "reason": report.conclusion.note,
+            "references": report.conclusion.items,
+            "findingIds": [finding.id for finding in case.findings],
+        },
+    )

@@ -1,0 +1,9 @@
+"""The base of every model."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """A frozen model that accepts fields it does not know and keeps those it knows exact."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)

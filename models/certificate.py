@@ -1,0 +1,143 @@
+"""Server certificates in IAM, and every way a finding can name one.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_ServerCertificateMetadata.html
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, Field
+
+from models.base import Model
+
+CERTIFICATE_NAME = r"[\w+=,.@-]{1,128}"
+CERTIFICATE_ARN = re.compile(
+    r"arn:(?P<partition>[\w-]+):iam::(?P<account_id>\d{12}):server-certificate"
+    rf"(?P<path>/(?:[!-~]+/)?)(?P<name>{CERTIFICATE_NAME})",
+    re.ASCII,
+)
+CERTIFICATE_ID = re.compile(r"ASCA[A-Z0-9]{12,124}")
+CONFIG_TYPE_PREFIX = "AWS::IAM::ServerCertificate:"
+
+
+class CertificateArn(NamedTuple):
+    """The parts of `arn:<partition>:iam::<account>:server-certificate<path><name>`."""
+
+    partition: str
+    account_id: str
+    path: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "CertificateArn | None":
+        """Give the parts of a server certificate's ARN, or None for any other text."""
+        match = CERTIFICATE_ARN.fullmatch(text)
+        return cls(**match.groupdict()) if match else None
+
+
+class ServerCertificate(Model):
+    """The metadata of one server certificate as IAM has it."""
+
+    name: str = Field(alias="ServerCertificateName")
+    id: str = Field(alias="ServerCertificateId")
+    arn: str = Field(alias="Arn")
+    path: str = Field(alias="Path", default="/")
+    # Optional in IAM's own model. Without an expiry nothing is proven.
+    expiration: AwareDatetime | None = Field(alias="Expiration", default=None)
+    upload_date: AwareDatetime | None = Field(alias="UploadDate", default=None)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Tell whether the certificate is proven to have expired by `now`."""
+        return self.expiration is not None and self.expiration <= now
+
+    def is_in_grace(self, now: datetime, grace: timedelta) -> bool:
+        """Tell whether the certificate expired less than the grace period before `now`."""
+        return self.expiration is not None and self.expiration <= now < self.expiration + grace
+
+    def is_named_by(self, identifier: str) -> bool:
+        """Tell whether a holder's identifier means this certificate.
+
+        An ARN of this account counts by the name at its end whatever its path is: names are
+        unique in an account, and a certificate can be moved to another path.
+        """
+        if identifier in {self.arn, self.id}:
+            return True
+        named, own = CertificateArn.parse(identifier), CertificateArn.parse(self.arn)
+        return (
+            named is not None
+            and own is not None
+            and named.account_id == own.account_id
+            and named.name.casefold() == own.name.casefold()
+        )
+
+
+class CertificateFiles(Model):
+    """What IAM gives back of a certificate: public parts only, never the private key."""
+
+    certificate: ServerCertificate
+    body: str = Field(repr=False)
+    chain: str | None = Field(repr=False, default=None)
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class IdentifierKind(StrEnum):
+    """The form in which a finding names its certificate."""
+
+    ARN = "ARN"
+    ID = "certificate id"
+    NAME = "name"
+
+
+class CertificateIdentifier(Model):
+    """How a finding names its certificate."""
+
+    kind: IdentifierKind
+    text: str
+    arn: CertificateArn | None = None
+
+    @classmethod
+    def parse(cls, resource_id: str) -> "CertificateIdentifier | None":
+        """Give the identifier in a finding's resource id, or None if it names no certificate."""
+        text = resource_id.strip().removeprefix(CONFIG_TYPE_PREFIX)
+        if arn := CertificateArn.parse(text):
+            return cls(kind=IdentifierKind.ARN, text=text, arn=arn)
+        if CERTIFICATE_ID.fullmatch(text):
+            return cls(kind=IdentifierKind.ID, text=text)
+        if re.fullmatch(CERTIFICATE_NAME, text, re.ASCII):
+            return cls(kind=IdentifierKind.NAME, text=text)
+        return None
+
+    @property
+    def name(self) -> str | None:
+        """The certificate's name, if the identifier has one."""
+        if self.arn:
+            return self.arn.name
+        return self.text if self.kind is IdentifierKind.NAME else None
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether finding nothing under this identifier proves that the certificate is gone.
+
+        A bare name does not: nothing shows that it was a certificate's name in the first place.
+        """
+        return self.kind is not IdentifierKind.NAME
+
+    def find_in(self, certificates: Iterable[ServerCertificate]) -> ServerCertificate | None:
+        """Give the one certificate of an account that this identifier means, or None."""
+        known = tuple(certificates)
+        if self.kind is IdentifierKind.ID:
+            by_id = next((one for one in known if one.id == self.text), None)
+            if by_id:
+                return by_id
+            return next((one for one in known if one.name == self.text), None)
+        return next((one for one in known if one.name == self.name), None)
+
+    def agrees_with(self, certificate: ServerCertificate) -> bool:
+        """Tell whether the certificate found by name is at the path the identifier gives.
+
+        An ARN without a path agrees with every path: Security Hub may leave it out.
+        """
+        return self.arn is None or self.arn.path in {"/", certificate.path}

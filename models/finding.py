@@ -1,0 +1,114 @@
+"""Security Hub findings in the AWS Security Finding Format, as far as they are used here.
+
+https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html
+"""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, Field
+
+from models.base import Model
+from models.certificate import CertificateIdentifier
+
+CONTROL_ID = "IAM.26"
+SECURITY_HUB_PRODUCT = re.compile(
+    r"arn:[\w-]+:securityhub:[\w-]+::product/aws/securityhub", re.ASCII
+)
+
+
+class WorkflowStatus(StrEnum):
+    """Where people are with a finding."""
+
+    NEW = "NEW"
+    NOTIFIED = "NOTIFIED"
+    RESOLVED = "RESOLVED"
+    SUPPRESSED = "SUPPRESSED"
+
+
+class Resource(Model):
+    """One resource of a finding."""
+
+    id: str = Field(alias="Id")
+
+
+class Compliance(Model):
+    """The result of a control's check."""
+
+    status: str | None = Field(alias="Status", default=None)
+    security_control_id: str | None = Field(alias="SecurityControlId", default=None)
+
+
+class Workflow(Model):
+    """The workflow of a finding."""
+
+    status: WorkflowStatus = Field(alias="Status", default=WorkflowStatus.NEW)
+
+
+class FindingKey(NamedTuple):
+    """What Security Hub knows a finding by."""
+
+    id: str
+    product_arn: str
+
+
+class Finding(Model):
+    """One finding."""
+
+    id: str = Field(alias="Id", min_length=1)
+    product_arn: str = Field(alias="ProductArn", min_length=1)
+    account_id: str = Field(alias="AwsAccountId", pattern=r"^[0-9]{12}$")
+    created_at: AwareDatetime = Field(alias="CreatedAt")
+    resources: tuple[Resource, ...] = Field(alias="Resources", default=())
+    compliance: Compliance = Field(alias="Compliance", default=Compliance())
+    workflow: Workflow = Field(alias="Workflow", default=Workflow())
+    record_state: str | None = Field(alias="RecordState", default=None)
+    product_fields: dict[str, str] = Field(alias="ProductFields", default_factory=dict)
+    user_defined_fields: dict[str, str] = Field(alias="UserDefinedFields", default_factory=dict)
+
+    @property
+    def key(self) -> FindingKey:
+        """What Security Hub knows this finding by."""
+        return FindingKey(self.id, self.product_arn)
+
+    @property
+    def resource_id(self) -> str | None:
+        """The id of the finding's resource as Security Hub gives it."""
+        given = self.resources[0].id if self.resources else None
+        return given or self.product_fields.get("Resources:0/Id")
+
+    @property
+    def certificate_identifier(self) -> CertificateIdentifier | None:
+        """How the finding names its certificate, or None if it names none."""
+        for resource_id in (*(one.id for one in self.resources[:1]), self._product_resource_id):
+            identifier = CertificateIdentifier.parse(resource_id)
+            if identifier:
+                return identifier
+        return None
+
+    @property
+    def _product_resource_id(self) -> str:
+        return self.product_fields.get("Resources:0/Id", "")
+
+    def find_foreign_trait(self) -> str | None:
+        """Give why this finding is not IAM.26 of Security Hub itself, or None if it is.
+
+        Anyone with `securityhub:BatchImportFindings` can import a finding with any control id,
+        but only Security Hub itself writes under this product.
+        """
+        if self.compliance.security_control_id != CONTROL_ID:
+            return f"the finding is of control {self.compliance.security_control_id or 'none'}"
+        if not SECURITY_HUB_PRODUCT.fullmatch(self.product_arn):
+            return f"the finding is not Security Hub's own: its product is {self.product_arn}"
+        return None
+
+    def find_settled_trait(self) -> str | None:
+        """Give why this finding, as it is now, asks for no action, or None if it does ask."""
+        if self.compliance.status != "FAILED":
+            return f"the finding's compliance status is {self.compliance.status}"
+        if self.record_state != "ACTIVE":
+            return f"the finding's record state is {self.record_state}"
+        if self.workflow.status is WorkflowStatus.SUPPRESSED:
+            return "the finding is suppressed, which means that the risk is accepted"
+        return None

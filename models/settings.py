@@ -1,0 +1,86 @@
+"""The environment variables the functions read, validated once on start."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from models.base import Model
+from models.errors import SettingsError, describe_invalid
+
+REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+
+
+class Mode(StrEnum):
+    """Whether certificates are deleted."""
+
+    DRY_RUN = "DryRun"
+    ENFORCE = "Enforce"
+
+
+class DeniedRegions(StrEnum):
+    """What an explicit deny in a service control policy means for the proof."""
+
+    UNVERIFIED = "Unverified"
+    OUT_OF_SCOPE = "OutOfScope"
+
+
+def _split_regions(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    regions = tuple(sorted({part.strip() for part in value.split(",") if part.strip()}))
+    for region in regions:
+        if not REGION_NAME.fullmatch(region):
+            raise ValueError(f"{region!r} is not the name of a Region")
+    return regions
+
+
+class Settings(Model):
+    """The settings of the remediation function."""
+
+    mode: Mode = Field(alias="MODE", default=Mode.DRY_RUN)
+    grace_period_days: int = Field(alias="GRACE_PERIOD_DAYS", default=0, ge=0, le=3650)
+    exempt_tag_key: str = Field(
+        alias="EXEMPT_TAG_KEY", default="iam26:keep", min_length=1, max_length=128
+    )
+    regions: Annotated[tuple[str, ...], BeforeValidator(_split_regions)] = Field(
+        alias="REGIONS", default=()
+    )
+    denied_regions: DeniedRegions = Field(alias="DENIED_REGIONS", default=DeniedRegions.UNVERIFIED)
+    member_role_name: str | None = Field(
+        alias="MEMBER_ROLE_NAME", default=None, pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$"
+    )
+    archive_bucket: str | None = Field(
+        alias="ARCHIVE_BUCKET", default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+    )
+    topic_arn: str | None = Field(
+        alias="TOPIC_ARN", default=None, pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"
+    )
+
+    @model_validator(mode="after")
+    def _archive_before_delete(self) -> Self:
+        if self.mode is Mode.ENFORCE and self.archive_bucket is None:
+            raise ValueError("ARCHIVE_BUCKET is needed when MODE is Enforce")
+        return self
+
+    @property
+    def grace_period(self) -> timedelta:
+        """How long an expired certificate is kept all the same."""
+        return timedelta(days=self.grace_period_days)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Give the settings in an environment; an empty variable counts as not set.
+
+        Raises:
+            SettingsError: naming each variable whose value cannot be used.
+        """
+        variables = {str(field.alias) for field in cls.model_fields.values()}
+        given = {name: environment[name] for name in variables if environment.get(name, "").strip()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(describe_invalid(error)) from error

@@ -1,0 +1,271 @@
+"""AWS as the story sees it, played by plain objects. Fakes fail like AWS does, on request."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from handlers.aws.errors import AwsCallError, CertificateGoneError, CertificateInUseError
+from handlers.aws.findings import WriteResult
+from handlers.remediation import Remediation
+from handlers.reporting import Reporter
+from models.archive import ArchiveRecord, ArchiveState, compose_key
+from models.certificate import (
+    CertificateFiles,
+    CertificateIdentifier,
+    IdentifierKind,
+    ServerCertificate,
+)
+from models.finding import Finding, FindingKey, Workflow
+from models.outcome import FindingUpdate, Notification
+from models.reference import Coverage, Gap, Reference, References
+from models.settings import Mode, Settings
+
+OWN_ACCOUNT = "111122223333"
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+
+Failures = dict[str, list[Exception]]
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves only when it is told to."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class FailsOnRequest:
+    """Raises what a test has put up for an operation, once for each time it was put up."""
+
+    def __init__(self) -> None:
+        self.failures: Failures = {}
+        self.before: dict[str, Callable[[], None]] = {}
+        self.calls: list[str] = []
+
+    def fail(self, operation: str, *errors: Exception) -> None:
+        self.failures.setdefault(operation, []).extend(errors)
+
+    def enter(self, operation: str) -> None:
+        self.calls.append(operation)
+        if hook := self.before.pop(operation, None):
+            hook()
+        if pending := self.failures.get(operation):
+            raise pending.pop(0)
+
+
+class FakeCertificates(FailsOnRequest):
+    """The server certificates of one account."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.stored: dict[str, CertificateFiles] = {}
+        self.deleted: list[ServerCertificate] = []
+        self.conflicts: dict[str, str] = {}
+        self._clock = clock
+
+    def put(self, certificate: ServerCertificate, tags: dict[str, str] | None = None) -> None:
+        self.stored[certificate.name] = CertificateFiles(
+            certificate=certificate, body="-----BEGIN CERTIFICATE-----", tags=tags or {}
+        )
+
+    def list_all(self) -> Sequence[ServerCertificate]:
+        self.enter("ListServerCertificates")
+        return tuple(files.certificate for files in self.stored.values())
+
+    def read_tags(self, name: str) -> dict[str, str]:
+        self.enter("ListServerCertificateTags")
+        return self._find(name).tags
+
+    def read(self, name: str) -> CertificateFiles:
+        self.enter("GetServerCertificate")
+        return self._find(name)
+
+    def delete(self, name: str) -> None:
+        self.enter("DeleteServerCertificate")
+        certificate = self._find(name).certificate
+        if name in self.conflicts:
+            raise CertificateInUseError(self.conflicts[name])
+        del self.stored[name]
+        self.deleted.append(certificate)
+
+    def _find(self, name: str) -> CertificateFiles:
+        if name not in self.stored:
+            raise CertificateGoneError(name)
+        return self.stored[name]
+
+
+class FakeAccount(FailsOnRequest):
+    """One account: its certificates and what a scan of it gives."""
+
+    def __init__(self, account_id: str, clock: FakeClock) -> None:
+        super().__init__()
+        self.id = account_id
+        self.certificates = FakeCertificates(clock)
+        self.found: list[Reference] = []
+        self.gaps: list[Gap] = []
+        self.regions_left_out: tuple[str, ...] = ()
+        self._clock = clock
+
+    def scan_references(self, seconds_left: float | None) -> References:
+        started_at = self._clock()
+        self.enter("scan")
+        coverage = Coverage(
+            source="Classic Load Balancer",
+            region="us-east-1",
+            examined=len(self.found),
+            checked_at=self._clock(),
+        )
+        return References(
+            started_at=started_at,
+            found=tuple(self.found),
+            gaps=tuple(self.gaps),
+            coverage=(coverage,),
+            regions_left_out=self.regions_left_out,
+        )
+
+
+class FakeAccounts(FailsOnRequest):
+    """The accounts that can be reached."""
+
+    def __init__(self, clock: FakeClock, own_id: str = OWN_ACCOUNT) -> None:
+        super().__init__()
+        self.partition = "aws"
+        self.own_id = own_id
+        self.others_in_scope = False
+        self.known = {own_id: FakeAccount(own_id, clock)}
+
+    @property
+    def own(self) -> FakeAccount:
+        return self.known[self.own_id]
+
+    def is_in_scope(self, account_id: str) -> bool:
+        self.enter("GetCallerIdentity")
+        return self.others_in_scope or account_id == self.own_id
+
+    def open(self, account_id: str) -> FakeAccount:
+        self.enter("AssumeRole")
+        if account_id not in self.known:
+            raise AwsCallError("AssumeRole", "AccessDenied")
+        return self.known[account_id]
+
+
+class FakeSecurityHub(FailsOnRequest):
+    """Security Hub's findings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: dict[FindingKey, Finding] = {}
+        self.notes: dict[FindingKey, str] = {}
+        self.updates: list[FindingUpdate] = []
+        self.rejected: dict[FindingKey, str] = {}
+        self.postponed: dict[FindingKey, str] = {}
+
+    def put(self, finding: Finding) -> None:
+        self.stored[finding.key] = finding
+
+    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
+        self.enter("GetFindings")
+        return {key: self.stored[key] for key in keys if key in self.stored}
+
+    def write(self, update: FindingUpdate) -> WriteResult:
+        self.enter("BatchUpdateFindings")
+        self.updates.append(update)
+        result = WriteResult()
+        for key in update.findings:
+            if key in self.postponed:
+                result.postponed[key] = self.postponed[key]
+            elif key in self.rejected or key not in self.stored:
+                result.rejected[key] = self.rejected.get(key, "FindingNotFound")
+            else:
+                self.notes[key] = update.note
+                self.stored[key] = self.stored[key].model_copy(
+                    update={
+                        "workflow": Workflow(status=update.status),
+                        "user_defined_fields": update.fields,
+                    }
+                )
+                result.written.append(key)
+        return result
+
+
+class FakeArchive(FailsOnRequest):
+    """The archive bucket: every version of every record, the newest last."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.versions: list[tuple[str, datetime, ArchiveRecord]] = []
+        self._clock = clock
+
+    def write(self, account_id: str, record: ArchiveRecord) -> str:
+        self.enter("PutObject")
+        key = compose_key(account_id, record.files)
+        self.versions.append((key, self._clock(), record))
+        return key
+
+    def find_vouching(
+        self, account_id: str, identifier: CertificateIdentifier, since: datetime
+    ) -> tuple[str, ArchiveRecord] | None:
+        self.enter("ListObjectsV2")
+        newest = {key: (at, record) for key, at, record in self.versions}
+        for key, (at, record) in reversed(newest.items()):
+            certificate = record.files.certificate
+            named = (
+                certificate.id == identifier.text
+                if identifier.kind is IdentifierKind.ID
+                else certificate.name == identifier.name
+            )
+            if named and at >= since and record.state is ArchiveState.DELETING:
+                return key, record
+        return None
+
+
+class FakeNotifications(FailsOnRequest):
+    """The topic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published: list[Notification] = []
+
+    def publish(self, notification: Notification) -> None:
+        self.enter("Publish")
+        self.published.append(notification)
+
+
+@dataclass
+class World:
+    """A whole world of fakes, and the application that works in it."""
+
+    settings: Settings = field(
+        default_factory=lambda: Settings(mode=Mode.ENFORCE, archive_bucket="archive-bucket")
+    )
+    clock: FakeClock = field(default_factory=FakeClock)
+    security_hub: FakeSecurityHub = field(default_factory=FakeSecurityHub)
+    notifications: FakeNotifications = field(default_factory=FakeNotifications)
+
+    def __post_init__(self) -> None:
+        self.accounts = FakeAccounts(self.clock)
+        self.archive = FakeArchive(self.clock)
+
+    @property
+    def account(self) -> FakeAccount:
+        return self.accounts.own
+
+    @property
+    def certificates(self) -> FakeCertificates:
+        return self.account.certificates
+
+    @property
+    def remediation(self) -> Remediation:
+        return Remediation(
+            self.settings,
+            self.accounts,
+            self.security_hub,
+            self.archive,
+            Reporter(self.security_hub, self.notifications, self.clock),
+            self.clock,
+        )
