@@ -95,9 +95,9 @@ class Deletion:
         )
         if vouching is None:
             return conclude_absent(identifier)
-        key, record = vouching
+        location, record = vouching
         case.certificate = record.files.certificate
-        return conclude_deletable(record.files.certificate, record.evidence, archive_key=key)
+        return conclude_deletable(record.files.certificate, record.evidence, archived_as=location)
 
     def _doubt(
         self,
@@ -133,7 +133,7 @@ class Deletion:
 
     def _delete_archived(self, record: ArchiveRecord, archive: ArchivePort) -> Conclusion:
         certificate, evidence = record.files.certificate, record.evidence
-        key = archive.write(self.account.id, record)
+        location = archive.write(self.account.id, record)
         if not evidence.is_fresh(self.clock()):
             raise TransientError("the proof grew old before the delete")
         try:
@@ -141,14 +141,14 @@ class Deletion:
         except CertificateGoneError:
             # The SDK repeated a delete whose answer was lost, or another invocation was faster:
             # the record, written before, says on what evidence it went.
-            logger.info("certificate was gone at its delete", extra={"archiveKey": key})
+            logger.info("certificate was gone at its delete", extra={"archivedAs": location})
         except CertificateInUseError as error:
             self._mark_kept(record, archive)
             return conclude_in_use(certificate, _find_holder(str(error)), evidence.summary)
         except AwsCallError:
             self._mark_kept(record, archive)
             raise
-        return conclude_deletable(certificate, evidence, archive_key=key)
+        return conclude_deletable(certificate, evidence, archived_as=location)
 
     def _mark_kept(self, record: ArchiveRecord, archive: ArchivePort) -> None:
         try:

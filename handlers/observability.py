@@ -9,7 +9,7 @@ SERVICE = "iam26-remediation"
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
-__all__ = ["MetricUnit", "count_outcome", "logger", "metrics"]
+__all__ = ["MetricUnit", "count_outcome", "flush_metrics", "logger", "metrics"]
 
 
 def count_outcome(outcome: str, findings: int) -> None:
@@ -19,3 +19,9 @@ def count_outcome(outcome: str, findings: int) -> None:
     ) as metric:
         metric.add_dimension("service", SERVICE)
         metric.add_dimension("outcome", outcome)
+
+
+def flush_metrics() -> None:
+    """Emit the metrics of an invocation, if it had any."""
+    if metrics.metric_set:
+        metrics.flush_metrics()

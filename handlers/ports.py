@@ -83,13 +83,13 @@ class ArchivePort(Protocol):
     """The archive: see `handlers.aws.archive`."""
 
     def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record and give its key."""
+        """Write a record and give its location."""
         ...
 
     def find_vouching(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> tuple[str, ArchiveRecord] | None:
-        """Give the newest record, and its key, that vouches for a deletion after `since`."""
+        """Give the newest record that vouches for a deletion after `since`, and its location."""
         ...
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.cases import Arrival, Deadline, Postponed, Results
-from handlers.observability import MetricUnit, logger, metrics
+from handlers.observability import MetricUnit, flush_metrics, logger, metrics
 from handlers.remediation import Remediation
 from handlers.wiring import wire_remediation
 from models.errors import EventError, TransientError
@@ -37,7 +37,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             return remediate_batch(remediation, event, deadline)
         return remediate_event(remediation, event, deadline)
     finally:
-        metrics.flush_metrics()
+        flush_metrics()
 
 
 def remediate_batch(remediation: Remediation, event: Any, deadline: Deadline) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class Remediation:
         if isinstance(decision, Conclusion):
             case.conclusion = decision
         elif decision is Act.DELETE and self.settings.mode is Mode.DRY_RUN:
-            case.conclusion = conclude_deletable(case.certificate, references, archive_key=None)
+            case.conclusion = conclude_deletable(case.certificate, references, archived_as=None)
         elif decision is Act.DELETE:
             case.conclusion = self._deletion_in(account).delete(case, references, certificates)
 

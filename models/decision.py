@@ -214,23 +214,23 @@ def conclude_in_use(
 
 
 def conclude_deletable(
-    certificate: ServerCertificate, references: References, *, archive_key: str | None
+    certificate: ServerCertificate, references: References, *, archived_as: str | None
 ) -> Conclusion:
     """Conclude on a certificate that is proven expired and unused.
 
     Args:
         certificate: the certificate.
         references: the scan that proves it.
-        archive_key: where the certificate was archived before its deletion; None in a dry run.
+        archived_as: where the certificate was archived before its deletion; None in a dry run.
     """
-    deleted = archive_key is not None
+    deleted = archived_as is not None
     return Conclusion(
         outcome=Outcome.DELETED if deleted else Outcome.WOULD_DELETE,
         lead=f"{'Deleted' if deleted else 'Would be deleted (dry run)'}: "
         f"{describe_expiry(certificate)}, and nothing refers to it ({references.summary}).",
         details=(
             *describe_scope(references),
-            *((f"Archived as {archive_key}.",) if archive_key else ()),
+            *((f"Archived as {archived_as}.",) if archived_as else ()),
         ),
         examined=references.summary,
     )
@@ -242,6 +242,6 @@ def _conclude_in_grace(certificate: ServerCertificate, settings: Settings) -> Co
     return Conclusion(
         outcome=Outcome.IN_GRACE_PERIOD,
         lead=f"Kept: {describe_expiry(certificate)} and is in its grace period of "
-        f"{settings.grace_period_days} days. It goes on {leaves:%Y-%m-%d %H:%M} UTC if it is "
-        "unused then.",
+        f"{settings.grace_period_days} days. It will be deleted after "
+        f"{leaves:%Y-%m-%d %H:%M} UTC if it is unused then.",
     )

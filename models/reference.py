@@ -16,7 +16,7 @@ FRESH_FOR = timedelta(minutes=5)
 
 def describe_place(region: str) -> str:
     """Give a Region as it stands in a sentence."""
-    return "worldwide" if region == GLOBAL else f"in {region}"
+    return "(global)" if region == GLOBAL else f"in {region}"
 
 
 class Reference(Model):

@@ -57,7 +57,9 @@ class Settings(Model):
         alias="ARCHIVE_BUCKET", default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
     )
     topic_arn: str | None = Field(
-        alias="TOPIC_ARN", default=None, pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"
+        alias="TOPIC_ARN",
+        default=None,
+        pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$",
     )
 
     @model_validator(mode="after")

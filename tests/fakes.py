@@ -15,6 +15,7 @@ from models.certificate import (
     IdentifierKind,
     ServerCertificate,
 )
+from models.errors import TransientError
 from models.finding import Finding, FindingKey, Workflow
 from models.outcome import FindingUpdate, Notification
 from models.reference import Coverage, Gap, Reference, References
@@ -205,7 +206,7 @@ class FakeArchive(FailsOnRequest):
         self.enter("PutObject")
         key = compose_key(account_id, record.files)
         self.versions.append((key, self._clock(), record))
-        return key
+        return f"s3://archive/{key}"
 
     def find_vouching(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
@@ -220,7 +221,7 @@ class FakeArchive(FailsOnRequest):
                 else certificate.name == identifier.name
             )
             if named and at >= since and record.state is ArchiveState.DELETING:
-                return key, record
+                return f"s3://archive/{key}", record
         return None
 
 
@@ -269,3 +270,17 @@ class World:
             Reporter(self.security_hub, self.notifications, self.clock),
             self.clock,
         )
+
+    def fail(self, operation: str, error: Exception) -> None:
+        """Let an operation fail once, whichever fake it belongs to."""
+        if operation == "scan" and not isinstance(error, TransientError):
+            return  # a scan turns refusals into gaps
+        for fake in (
+            self.accounts,
+            self.account,
+            self.certificates,
+            self.security_hub,
+            self.archive,
+            self.notifications,
+        ):
+            fake.fail(operation, error)

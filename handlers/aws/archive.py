@@ -38,7 +38,7 @@ class Archive:
         return client
 
     def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record over any earlier one of the same certificate, and give its key."""
+        """Write a record over any earlier one of the same certificate, and give its location."""
         key = compose_key(account_id, record.files)
         with translated_errors("PutObject"):
             self._s3.put_object(
@@ -48,12 +48,12 @@ class Archive:
                 ContentType="application/json",
                 ExpectedBucketOwner=self._read_owner(),
             )
-        return key
+        return self._locate(key)
 
     def find_vouching(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> tuple[str, ArchiveRecord] | None:
-        """Give the newest record, and its key, that vouches for a deletion after `since` (UTC).
+        """Give the newest record that vouches for a deletion after `since` (UTC), and its location.
 
         Raises:
             AwsCallError: the archive may not be read, or the record cannot be understood.
@@ -62,7 +62,7 @@ class Archive:
         for key in self._list_newer(account_id, identifier, since):
             record = self._read(key)
             if record.state is ArchiveState.DELETING:
-                return key, record
+                return self._locate(key), record
         return None
 
     def _list_newer(
@@ -86,6 +86,9 @@ class Archive:
             )
         ending = f"/{identifier.text}.json" if by_id else ".json"
         return [key for _, key in newer if key.endswith(ending)]
+
+    def _locate(self, key: str) -> str:
+        return f"s3://{self._bucket}/{key}"
 
     def _read(self, key: str) -> ArchiveRecord:
         with translated_errors("GetObject"):

@@ -1,14 +1,14 @@
 """Safety as a property: whatever the world looks like, no certificate goes without full proof."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from handlers.aws.errors import AwsCallError
-from handlers.cases import Arrival, Deadline, Handled, Postponed
+from handlers.cases import Arrival, Deadline, Postponed
 from models.certificate import ServerCertificate
 from models.errors import TransientError
 from models.finding import Compliance, Finding, Resource, Workflow, WorkflowStatus
@@ -35,6 +35,7 @@ OPERATIONS = (
     "BatchUpdateFindings",
     "Publish",
 )
+ERRORS = (TransientError("throttled"), AwsCallError("Operation", "AccessDenied"))
 
 
 @dataclass(frozen=True)
@@ -169,111 +170,140 @@ def is_unknown_arn(identifier: str, certificates: Sequence[ServerCertificate]) -
     )
 
 
-@given(data=st.data())
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-def test_nothing_is_deleted_without_complete_proof(data: st.DataObject) -> None:  # noqa: C901, PLR0912
-    """In any world a deleted certificate was proven expired and unused, and archived before."""
-    names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
-    drawn = [data.draw(drafts(name)) for name in names]
-    certificates = [draft.certificate for draft in drawn]
-    mode = data.draw(st.sampled_from([Mode.ENFORCE] * 5 + [Mode.DRY_RUN]))
+@dataclass
+class Scene:
+    """A drawn world, with what was drawn."""
+
+    world: World
+    drafts: list[Draft]
+    arrivals: list[Arrival]
+
+    @property
+    def certificates(self) -> list[ServerCertificate]:
+        """Give the certificates that were in IAM at first."""
+        return [draft.certificate for draft in self.drafts]
+
+    @property
+    def has_dangling(self) -> bool:
+        """Tell whether a live holder names a certificate that IAM does not have."""
+        return any(
+            one.live and is_unknown_arn(one.identifier, self.certificates)
+            for one in self.world.account.found
+        )
+
+    def is_clean(self, draft: Draft) -> bool:
+        """Tell whether a certificate has nothing that keeps it, told again in simple words."""
+        expiration = draft.certificate.expiration
+        return (
+            expiration is not None
+            and expiration + timedelta(days=GRACE_DAYS) <= NOW
+            and "iam26:keep" not in draft.tags
+            and draft.compliance == "FAILED"
+            and not draft.suppressed_meanwhile
+            and draft.change_before_read is None
+            and not self.has_dangling
+            and not self.world.account.gaps
+            and not any(
+                is_named(draft.certificate, one.identifier) for one in self.world.account.found
+            )
+        )
+
+
+@st.composite
+def worlds(draw: st.DrawFn, drawn: Sequence[Draft]) -> World:
+    """A world that holds drawn certificates, uses of them, and perhaps gaps."""
     world = World(
-        Settings(mode=mode, archive_bucket="archive", grace_period_days=GRACE_DAYS),
-    )
-    account = world.account
-    account.found = data.draw(st.lists(references(certificates), max_size=2))
-    if data.draw(st.sampled_from([False] * 6 + [True])):
-        account.gaps = [Gap(source="AppSync", region="eu-west-1", cause="AccessDenied")]
-    failures = data.draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(OPERATIONS),
-                st.sampled_from(
-                    [TransientError("throttled"), AwsCallError("Operation", "AccessDenied")]
-                ),
-            ),
-            max_size=1,
+        Settings(
+            mode=draw(st.sampled_from([Mode.ENFORCE] * 5 + [Mode.DRY_RUN])),
+            archive_bucket="archive",
+            grace_period_days=GRACE_DAYS,
         )
     )
-    for operation, error in failures:
-        for fake in (
-            world.accounts,
-            account,
-            world.certificates,
-            world.security_hub,
-            world.archive,
-            world.notifications,
-        ):
-            if not (operation == "scan" and isinstance(error, AwsCallError)):
-                fake.fail(operation, error)
-    arrivals: list[Arrival] = []
     for draft in drawn:
         world.certificates.put(draft.certificate, draft.tags)
+    holders = references([one.certificate for one in drawn])
+    world.account.found = draw(st.lists(holders, max_size=2))
+    if draw(st.sampled_from([False] * 6 + [True])):
+        world.account.gaps = [Gap(source="AppSync", region="eu-west-1", cause="AccessDenied")]
+    return world
+
+
+@st.composite
+def scenes(draw: st.DrawFn, *, calm: bool = False) -> Scene:
+    """A world, findings about it, and unless it is calm a failing call and people's changes."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    drawn = [draw(drafts(name)) for name in names]
+    if calm:
+        drawn = [replace(draft, change_before_read=None) for draft in drawn]
+    scene = Scene(draw(worlds(drawn)), drawn, [])
+    operation = draw(st.sampled_from([None] * len(OPERATIONS) + list(OPERATIONS)))
+    if operation and not calm:
+        scene.world.fail(operation, draw(st.sampled_from(ERRORS)))
+    for draft in drawn:
         for finding in make_findings(draft):
-            stored = finding
-            if draft.suppressed_meanwhile:
-                stored = finding.model_copy(
-                    update={"workflow": Workflow(status=WorkflowStatus.SUPPRESSED)}
-                )
-            world.security_hub.put(stored)
-            arrivals.append(Arrival(finding, "us-east-1", "event"))
+            scene.arrivals.append(Arrival(finding, "us-east-1", "event"))
+            status = WorkflowStatus.SUPPRESSED if draft.suppressed_meanwhile else draft.status
+            scene.world.security_hub.put(
+                finding.model_copy(update={"workflow": Workflow(status=status)})
+            )
 
     def change_all() -> None:
         for draft in drawn:
-            change_world(world, draft)
+            change_world(scene.world, draft)
 
-    changed = any(draft.change_before_read for draft in drawn)
-    if changed:
-        world.certificates.before["GetServerCertificate"] = change_all
+    if any(draft.change_before_read for draft in drawn):
+        scene.world.certificates.before["GetServerCertificate"] = change_all
+    return scene
 
-    results = world.remediation.run(arrivals, Deadline())
 
-    by_name = {draft.certificate.name: draft for draft in drawn}
-    dangling = any(
-        one.live and is_unknown_arn(one.identifier, certificates) for one in account.found
-    )
-    for gone in world.certificates.deleted:
-        draft = by_name[gone.name]
-        assert mode is Mode.ENFORCE
+@given(scene=scenes())
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
+    """A deleted certificate was proven expired and unused, unchanged, and archived before."""
+    scene.world.remediation.run(scene.arrivals, Deadline())
+
+    drafts_by_name = {draft.certificate.name: draft for draft in scene.drafts}
+    for gone in scene.world.certificates.deleted:
+        draft = drafts_by_name[gone.name]
+        assert scene.world.settings.mode is Mode.ENFORCE
         assert gone.id == draft.certificate.id, "replaced since the lookup"
-        assert gone.expiration is not None
-        assert gone.expiration + timedelta(days=GRACE_DAYS) <= NOW
-        assert "iam26:keep" not in draft.tags
-        assert draft.change_before_read is None, "changed before it was read again"
-        assert not any(is_named(gone, one.identifier) for one in account.found)
-        assert not dangling
-        assert not account.gaps
-        assert draft.compliance == "FAILED"
-        # A finding that could not be refreshed is concluded, never acted upon.
-        assert not draft.suppressed_meanwhile
+        assert scene.is_clean(draft)
         archived = [
-            record
-            for _, _, record in world.archive.versions
+            record.state
+            for _, _, record in scene.world.archive.versions
             if record.files.certificate.id == gone.id
         ]
-        assert [record.state for record in archived] == ["deleting"]
+        assert archived == ["deleting"]
 
-    for arrival in arrivals:
+
+@given(scene=scenes())
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+def test_every_finding_leaves_new_unless_refused_or_postponed(scene: Scene) -> None:
+    """Whatever comes of a certificate is on its findings, or the message comes again."""
+    results = scene.world.remediation.run(scene.arrivals, Deadline())
+
+    for arrival in scene.arrivals:
         result = results[arrival.finding.key]
-        if isinstance(result, Postponed):
+        if isinstance(result, Postponed) or result.report.outcome is Outcome.REFUSED:
             continue
-        assert isinstance(result, Handled)
-        if result.report.outcome is not Outcome.REFUSED:
-            assert world.security_hub.stored[arrival.finding.key].workflow.status is not (
-                WorkflowStatus.NEW
-            )
+        now = scene.world.security_hub.stored[arrival.finding.key]
+        assert now.workflow.status is result.report.outcome.workflow_status
+        assert now.user_defined_fields["iam26Outcome"] == result.report.outcome
 
-    if mode is Mode.ENFORCE and not failures and not account.gaps and not dangling and not changed:
-        for draft in drawn:
-            is_clean = (
-                draft.certificate.expiration is not None
-                and draft.certificate.expiration + timedelta(days=GRACE_DAYS) <= NOW
-                and "iam26:keep" not in draft.tags
-                and draft.compliance == "FAILED"
-                and not draft.suppressed_meanwhile
-                and not any(is_named(draft.certificate, one.identifier) for one in account.found)
-            )
-            event(f"clean candidate: {is_clean}")
-            assert (draft.certificate in world.certificates.deleted) is is_clean
+
+@given(scene=scenes(calm=True))
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+def test_a_clean_candidate_is_deleted(scene: Scene) -> None:
+    """Where nothing fails and nothing changes, exactly what nothing keeps is deleted."""
+    scene.world.remediation.run(scene.arrivals, Deadline())
+
+    for draft in scene.drafts:
+        must_go = scene.is_clean(draft) and scene.world.settings.mode is Mode.ENFORCE
+        event(f"must go: {must_go}")
+        assert (draft.certificate in scene.world.certificates.deleted) is must_go

@@ -1,0 +1,425 @@
+"""The demo: an account of the local AWS with real certificates, and the real handler on it."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from handlers.remediate import handler
+from local import faults, killed, seed
+from local.aws import Aws, LocalAws
+from local.world import HOME_REGION, OWN_ACCOUNT
+from models.outcome import Outcome
+
+BUCKET = "iam26-archive-demo"
+GRACE_PERIOD_DAYS = 14
+ACTION_ID = "DeleteExpiredCert"
+ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION_ID}"
+
+STYLES = {
+    Outcome.DELETED: "bold red",
+    Outcome.WOULD_DELETE: "red",
+    Outcome.IN_USE: "yellow",
+    Outcome.UNVERIFIED: "bold yellow",
+    Outcome.REFUSED: "dim",
+}
+
+Finding = dict[str, Any]
+
+
+@dataclass
+class Exhibit:
+    """One case of the demo.
+
+    Attributes:
+        story: what is special about it.
+        certificate: the name of its certificate.
+        findings: what Security Hub says of it.
+        expected: the outcome with MODE=Enforce; a dry run tells `would-delete` for `deleted`.
+    """
+
+    story: str
+    certificate: str
+    findings: list[Finding]
+    expected: Outcome
+
+    def expect(self, mode: str) -> Outcome:
+        """Give the expected outcome in a mode."""
+        is_rehearsal = mode == "DryRun" and self.expected is Outcome.DELETED
+        return Outcome.WOULD_DELETE if is_rehearsal else self.expected
+
+
+@dataclass
+class Seen:
+    """What the handler logged of one certificate."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass
+class Demo:
+    """A run of the demo: what it shows, and what did not go as expected."""
+
+    aws: Aws
+    console: Console
+    surprises: list[str] = field(default_factory=list)
+
+    def check(self, what: str, expected: object, actual: object) -> bool:
+        """Note a surprise if two things differ, and tell whether they are the same."""
+        if expected != actual:
+            self.surprises.append(f"{what}: expected {expected}, got {actual}")
+        return expected == actual
+
+
+def run_demo(console: Console | None = None) -> int:
+    """Show the whole job on a local AWS, and give 0 if every outcome was the expected one."""
+    console = console or Console(width=None if sys.stdout.isatty() else 120)
+    started_at = time.monotonic()
+    console.print(
+        "\n[bold]IAM.26 remediation[/]: expired certificates in IAM, on a local AWS that was "
+        "started for this demo.\nNothing leaves this machine.\n"
+    )
+    with LocalAws() as aws:
+        demo = Demo(aws, console)
+        with working(console, "Seeding certificates, what uses them, and findings"):
+            exhibits = seed_world(aws)
+        show_world(demo, exhibits, "Before")
+        play_dry_run(demo, exhibits)
+        play_enforcement(demo, exhibits)
+        play_denied_region(demo)
+        play_killed_invocation(demo)
+        show_world(demo, exhibits, "After")
+    return tell_result(demo, time.monotonic() - started_at)
+
+
+@contextmanager
+def working(console: Console, what: str) -> Iterator[None]:
+    """Show that something is going on, and how long it took."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"{what} …", total=1)
+        yield
+        progress.update(task, completed=1)
+
+
+def seed_world(aws: Aws) -> list[Exhibit]:
+    """Fill the account with certificates, references to them and findings about them."""
+    client = aws.client
+    client("s3").create_bucket(Bucket=BUCKET)
+    client("securityhub").create_action_target(
+        Name="Delete expired cert",
+        Description="Delete the expired IAM server certificate",
+        Id=ACTION_ID,
+    )
+    now = datetime.now(UTC)
+
+    def upload(name: str, *, days: int = -90, **more: Any) -> dict[str, Any]:
+        return seed.upload_certificate(client, name, expires=now + timedelta(days=days), **more)
+
+    def exhibit(
+        story: str, certificate: dict[str, Any], expected: Outcome, **finding: Any
+    ) -> Exhibit:
+        made = seed.make_finding(certificate["Arn"], **finding)
+        return Exhibit(story, certificate["ServerCertificateName"], [made], expected)
+
+    exhibits = [
+        exhibit(
+            "expired and unused, under a path", upload("old-web", path="/team/"), Outcome.DELETED
+        )
+    ]
+    for name, story, attach in references():
+        certificate = upload(name)
+        attach(client, certificate)
+        exhibits.append(exhibit(story, certificate, Outcome.IN_USE))
+    exhibits += [
+        exhibit("tagged iam26:keep", upload("court-case", tags={"iam26:keep": ""}), Outcome.EXEMPT),
+        exhibit("expired 3 days ago", upload("just-expired", days=-3), Outcome.IN_GRACE_PERIOD),
+        exhibit("renewed: valid again", upload("renewed", days=200), Outcome.NOT_EXPIRED),
+        exhibit(
+            "deleted by hand meanwhile",
+            {
+                "Arn": f"arn:aws:iam::{OWN_ACCOUNT}:server-certificate/long-gone",
+                "ServerCertificateName": "long-gone",
+            },
+            Outcome.ALREADY_GONE,
+        ),
+        exhibit(
+            "finding suppressed",
+            upload("accepted-risk"),
+            Outcome.REFUSED,
+            workflow_status="SUPPRESSED",
+        ),
+    ]
+    twice = upload("twice-reported")
+    exhibits.append(
+        Exhibit(
+            "two CIS findings",
+            "twice-reported",
+            [seed.make_finding(twice["Arn"], standard=one) for one in ("cis-3.0", "cis-5.0")],
+            Outcome.DELETED,
+        )
+    )
+    other = seed.make_finding(
+        "arn:aws:s3:::logs", Compliance={"Status": "FAILED", "SecurityControlId": "S3.8"}
+    )
+    exhibits.append(Exhibit("button pressed on control S3.8", "-", [other], Outcome.REFUSED))
+    return exhibits
+
+
+Attach = Callable[[Any, dict[str, Any]], object]
+
+
+def references() -> list[tuple[str, str, Attach]]:
+    """Give every kind of use: certificate name, story, and what makes the use."""
+    return [
+        (
+            "used-by-classic",
+            "on a Classic ELB in eu-west-1",
+            lambda client, one: seed.create_classic_load_balancer(
+                client, "edge", one["Arn"], region="eu-west-1"
+            ),
+        ),
+        (
+            "used-by-alb",
+            "default of an ALB listener",
+            lambda client, one: seed.create_load_balancer(client, "shop", one["Arn"]),
+        ),
+        (
+            "used-by-sni",
+            "in an SNI list, ap-southeast-2",
+            lambda client, one: seed.create_load_balancer(
+                client,
+                "many-names",
+                seed.upload_certificate(
+                    client, "valid-default", expires=datetime.now(UTC) + timedelta(days=90)
+                )["Arn"],
+                sni=[one["Arn"]],
+                region="ap-southeast-2",
+            ),
+        ),
+        (
+            "used-by-cdn",
+            "CloudFront, by its id",
+            lambda client, one: seed.create_distribution(client, one["ServerCertificateId"]),
+        ),
+        (
+            "used-by-api",
+            "AppSync custom domain",
+            lambda client, one: seed.create_api_domain(client, "api.example.com", one["Arn"]),
+        ),
+        (
+            "used-by-beanstalk",
+            "a saved configuration",
+            lambda client, one: seed.create_saved_configuration(
+                client, "billing", "last-year", one["Arn"], region="us-west-2"
+            ),
+        ),
+    ]
+
+
+def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
+    """Let Security Hub import the findings, and handle their events in a dry run."""
+    demo.console.rule("1. The findings arrive, MODE=DryRun: everything but the delete")
+    own = [one for exhibit in exhibits for one in exhibit.findings]
+    with working(demo.console, "Security Hub imports the findings, the handler takes the batch"):
+        events = demo.aws.import_findings(own)
+        seen = invoke(demo, seed.sqs_batch(events), "DryRun")
+    show_decisions(demo, exhibits, seen, "DryRun")
+
+
+def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
+    """Press the button on every finding, with deletion switched on."""
+    demo.console.rule("2. Somebody presses the custom action's button, MODE=Enforce")
+    findings = read_findings(demo.aws)
+    current = [findings[one["Id"]] for exhibit in exhibits for one in exhibit.findings]
+    with working(demo.console, "The handler takes the events of the button"):
+        events = demo.aws.press_custom_action(ACTION_ARN, current)
+        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+    show_decisions(demo, exhibits, seen, "Enforce")
+
+
+def play_denied_region(demo: Demo) -> None:
+    """Take a permission away in one Region: the proof has a gap, so the certificate stays."""
+    demo.console.rule("3. One Region answers AccessDenied: no proof, no delete")
+    certificate = seed.upload_certificate(demo.aws.client, "almost-proven")
+    finding = seed.make_finding(certificate["Arn"])
+    kept = Exhibit("eu-central-1 denied", "almost-proven", [finding], Outcome.UNVERIFIED)
+    with (
+        working(demo.console, "elasticloadbalancing is denied in eu-central-1"),
+        faults.inject(fault=faults.AccessDenied(), service="elbv2", region="eu-central-1"),
+    ):
+        events = demo.aws.import_findings([finding])
+        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+    show_decisions(demo, [kept], seen, "Enforce")
+    gone = Exhibit("permission given back", "almost-proven", [finding], Outcome.DELETED)
+    with working(demo.console, "The permission is given back, the finding comes again"):
+        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+    show_decisions(demo, [gone], seen, "Enforce")
+
+
+def play_killed_invocation(demo: Demo) -> None:
+    """Kill an invocation right after its delete: the redelivery knows from the archive."""
+    demo.console.rule("4. An invocation is killed right after its delete, and redelivered")
+    certificate = seed.upload_certificate(demo.aws.client, "half-way")
+    finding = seed.make_finding(certificate["Arn"])
+    events = demo.aws.import_findings([finding])
+    with working(demo.console, "A process of its own is killed when IAM has deleted"):
+        died = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", killed.__name__, "DeleteServerCertificate"],
+            input=json.dumps(seed.sqs_batch(events)),
+            env={**os.environ, **configure("Enforce")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    status = read_findings(demo.aws)[finding["Id"]]["Workflow"]["Status"]
+    demo.console.print(
+        f"Exit status {died.returncode}. The certificate is gone and its finding still says "
+        f"[bold]{status}[/].\n"
+    )
+    demo.check("exit status of the killed invocation", killed.EXIT_STATUS, died.returncode)
+    left = read_certificates(demo.aws).keys() & {"half-way"}
+    demo.check("certificates left after the kill", set(), left)
+    demo.check("status of the finding after the kill", "NEW", status)
+    exhibit = Exhibit("redelivered", "half-way", [finding], Outcome.DELETED)
+    with working(demo.console, "The queue delivers the message again"):
+        seen = invoke(demo, seed.sqs_batch(events, receive_count=2), "Enforce")
+    show_decisions(demo, [exhibit], seen, "Enforce")
+
+
+def configure(mode: str) -> dict[str, str]:
+    """Give the handler's environment."""
+    return {
+        "MODE": mode,
+        "ARCHIVE_BUCKET": BUCKET,
+        "GRACE_PERIOD_DAYS": str(GRACE_PERIOD_DAYS),
+    }
+
+
+def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
+    """Call the real handler, and give what it logged of each finding."""
+    os.environ.update(configure(mode))
+    log = io.StringIO()
+    collector = logging.StreamHandler(log)
+    logger = logging.getLogger("iam26-remediation")
+    collector.setFormatter(logger.handlers[0].formatter)
+    ours, logger.handlers[:] = list(logger.handlers), [collector]
+    try:
+        with redirect_stdout(io.StringIO()):  # metrics go to standard output
+            answer = handler(batch, None)
+    finally:
+        logger.handlers[:] = ours
+    demo.check("messages given back to the queue", [], answer["batchItemFailures"])
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return {
+        finding_id: Seen(Outcome(line["outcome"]), line["reason"])
+        for line in lines
+        if line["message"] == "certificate"
+        for finding_id in line["findingIds"]
+    }
+
+
+def show_decisions(
+    demo: Demo, exhibits: Sequence[Exhibit], seen: dict[str, Seen], mode: str
+) -> None:
+    """Print what was decided and why, against what was expected."""
+    table = Table(expand=True)
+    for name, ratio in (("Certificate", 3), ("Case", 3), ("Why", 8)):
+        table.add_column(name, ratio=ratio)
+    table.add_column("Outcome", no_wrap=True)
+    table.add_column("Finding")
+    table.add_column("")
+    findings = read_findings(demo.aws)
+    left = read_certificates(demo.aws).keys()
+    for exhibit in exhibits:
+        expected = exhibit.expect(mode)
+        for finding in exhibit.findings:
+            actual = seen[finding["Id"]]
+            status = findings[finding["Id"]]["Workflow"]["Status"]
+            wanted = expected.workflow_status
+            ok = demo.check(f"{exhibit.certificate} ({exhibit.story})", expected, actual.outcome)
+            ok &= demo.check(
+                f"status of the finding on {exhibit.certificate}",
+                wanted.value if wanted else finding["Workflow"]["Status"],
+                status,
+            )
+            table.add_row(
+                exhibit.certificate,
+                exhibit.story,
+                actual.reason,
+                Text(actual.outcome.value, style=STYLES.get(actual.outcome, "green")),
+                status,
+                "[green]✓[/]" if ok else "[bold red]✗[/]",
+            )
+        if expected is Outcome.DELETED:
+            demo.check("left in IAM after its delete", set(), left & {exhibit.certificate})
+    demo.console.print(table)
+    demo.console.print()
+
+
+def show_world(demo: Demo, exhibits: Sequence[Exhibit], when: str) -> None:
+    """Print the certificates in IAM and the findings in Security Hub."""
+    now = datetime.now(UTC)
+    certificates = Table("Certificate", "Path", "Id", "Expires", "", title=f"{when}: IAM")
+    for name, one in sorted(read_certificates(demo.aws).items()):
+        expired = one["Expiration"] <= now
+        certificates.add_row(
+            name,
+            one["Path"],
+            one["ServerCertificateId"],
+            f"{one['Expiration']:%Y-%m-%d}",
+            "[red]expired[/]" if expired else "[green]valid[/]",
+        )
+    demo.console.print(certificates)
+    findings = read_findings(demo.aws)
+    if not findings:
+        demo.console.print(
+            f"Security Hub has none of the {sum(len(one.findings) for one in exhibits)} findings "
+            "yet.\n"
+        )
+        return
+    table = Table("Finding", "Status", "Note", title=f"{when}: Security Hub", expand=True)
+    for finding in sorted(findings.values(), key=lambda one: str(one["Resources"][0]["Id"])):
+        table.add_row(
+            finding["Resources"][0]["Id"].rsplit("/", 1)[-1],
+            finding["Workflow"]["Status"],
+            finding.get("Note", {}).get("Text", "[dim]untouched[/]"),
+        )
+    demo.console.print(table)
+    demo.console.print()
+
+
+def read_certificates(aws: Aws) -> dict[str, dict[str, Any]]:
+    """Give the certificates that are in IAM, by name."""
+    listed = aws.client("iam").list_server_certificates()["ServerCertificateMetadataList"]
+    return {one["ServerCertificateName"]: one for one in listed}
+
+
+def read_findings(aws: Aws) -> dict[str, Finding]:
+    """Give the findings that are in Security Hub, by id."""
+    return {one["Id"]: one for one in aws.client("securityhub").get_findings()["Findings"]}
+
+
+def tell_result(demo: Demo, seconds: float) -> int:
+    """Print whether all went as expected, and give the exit status."""
+    if demo.surprises:
+        demo.console.print(f"[bold red]{len(demo.surprises)} surprises:[/]")
+        for surprise in demo.surprises:
+            demo.console.print(f"  {surprise}")
+        return 1
+    demo.console.print(f"[bold green]Every outcome was the expected one.[/] {seconds:.0f} s\n")
+    return 0
