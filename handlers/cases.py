@@ -159,7 +159,8 @@ class Deadline:
     def of(cls, context: Any) -> Self:
         """Give the deadline of a Lambda invocation; a context that knows none has none."""
         read = getattr(context, "get_remaining_time_in_millis", None)
-        return cls(time.monotonic() + read() / 1000) if callable(read) else cls()
+        left = read() if callable(read) else None
+        return cls(time.monotonic() + left / 1000) if isinstance(left, int | float) else cls()
 
     def seconds_left(self) -> float | None:
         """Give the seconds left to work in, without those the report needs; None is no limit.

@@ -140,10 +140,9 @@ class Reporter:
                 ),
                 findings=(),
             )
-            same = updates.setdefault(update.model_dump_json(), update)
-            updates[update.model_dump_json()] = same.model_copy(
-                update={"findings": (*same.findings, finding.key)}
-            )
+            content = update.model_dump_json()
+            same = updates.get(content, update)
+            updates[content] = same.model_copy(update={"findings": (*same.findings, finding.key)})
         return list(updates.values())
 
     def _notify(self, entries: list[Entry]) -> None:

@@ -62,8 +62,8 @@ def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
     if identifier.proves_absence:
         return Conclusion(
             outcome=Outcome.ALREADY_GONE,
-            lead=f"No certificate {identifier.text} exists in the account any more. "
-            "It was not deleted by this application.",
+            lead=f"Certificate {identifier.name or identifier.text} does not exist in the account "
+            "any more. It was not deleted by this application.",
         )
     return unverified(
         "Kept: no certificate could be found for the finding:",
@@ -105,8 +105,8 @@ def decide(  # noqa: PLR0911 - one return for each row of the outcome table read
         return conclude_valid(certificate)
     if not identifier.agrees_with(certificate):
         return unverified(
-            f"Kept: the finding names {identifier.text}, but there is only:",
-            (certificate.arn,),
+            f"Kept: certificate {certificate.name} is not where the finding says:",
+            (f"IAM has {certificate.arn}", f"the finding names {identifier.text}"),
             "If the certificate was moved, Security Hub raises a new finding for it.",
         )
     if certificate.is_in_grace(now, settings.grace_period):

@@ -39,7 +39,7 @@ class FindingsEvent(Model):
     source: str
     detail_type: str = Field(alias="detail-type")
     account: str
-    region: str = Field(min_length=1)
+    region: str = Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$")
     resources: tuple[str, ...] = ()
     detail: FindingsDetail
 

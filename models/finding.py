@@ -33,6 +33,12 @@ class Resource(Model):
     id: str = Field(alias="Id")
 
 
+class ProductFields(Model):
+    """What Security Hub adds to a finding, as far as it is used here."""
+
+    resource_id: str | None = Field(alias="Resources:0/Id", default=None)
+
+
 class Compliance(Model):
     """The result of a control's check."""
 
@@ -64,7 +70,7 @@ class Finding(Model):
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())
     record_state: str | None = Field(alias="RecordState", default=None)
-    product_fields: dict[str, str] = Field(alias="ProductFields", default_factory=dict)
+    product_fields: ProductFields = Field(alias="ProductFields", default=ProductFields())
     user_defined_fields: dict[str, str] = Field(alias="UserDefinedFields", default_factory=dict)
 
     @property
@@ -76,20 +82,17 @@ class Finding(Model):
     def resource_id(self) -> str | None:
         """The id of the finding's resource as Security Hub gives it."""
         given = self.resources[0].id if self.resources else None
-        return given or self.product_fields.get("Resources:0/Id")
+        return given or self.product_fields.resource_id
 
     @property
     def certificate_identifier(self) -> CertificateIdentifier | None:
         """How the finding names its certificate, or None if it names none."""
-        for resource_id in (*(one.id for one in self.resources[:1]), self._product_resource_id):
-            identifier = CertificateIdentifier.parse(resource_id)
+        given = [one.id for one in self.resources[:1]]
+        for resource_id in (*given, self.product_fields.resource_id):
+            identifier = CertificateIdentifier.parse(resource_id) if resource_id else None
             if identifier:
                 return identifier
         return None
-
-    @property
-    def _product_resource_id(self) -> str:
-        return self.product_fields.get("Resources:0/Id", "")
 
     def find_foreign_trait(self) -> str | None:
         """Give why this finding is not IAM.26 of Security Hub itself, or None if it is.

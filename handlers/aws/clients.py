@@ -51,7 +51,9 @@ class Clients:
 
     def is_listed(self, service: str, region: str) -> bool:
         """Tell whether the SDK knows that a service is offered in a Region."""
-        return region in self._session.get_available_regions(service, partition_name=self.partition)
+        with self._lock:
+            listed = self._session.get_available_regions(service, partition_name=self.partition)
+        return region in listed
 
     def is_in_partition(self, service: str) -> bool:
         """Tell whether the SDK knows that a global service exists in this partition."""
