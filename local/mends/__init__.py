@@ -11,6 +11,7 @@ from local.mends import (
     elbv2,
     events,
     iam,
+    partitions,
     securityhub,
 )
 
@@ -23,6 +24,7 @@ MENDS = (
     elbv2.MEND,
     events.MEND,
     iam.MEND,
+    partitions.MEND,
     securityhub.MEND,
 )
 

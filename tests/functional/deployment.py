@@ -1,0 +1,181 @@
+"""The application as it is deployed, on the local AWS: what tests do with it and see of it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handlers.remediate import handler
+from local import seed
+from local.aws import Aws
+from local.world import HOME_REGION, OWN_ACCOUNT
+
+BUCKET = "iam26-archive"
+TOPIC = "iam26"
+MEMBER_ACCOUNT = "444455556666"
+
+Event = dict[str, Any]
+Finding = dict[str, Any]
+
+
+@dataclass
+class Message:
+    """A message that a subscriber of the topic got."""
+
+    subject: str
+    text: str
+    attributes: dict[str, str]
+
+
+@dataclass
+class Context:
+    """What Lambda tells an invocation about itself."""
+
+    milliseconds_left: int = 300_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Give the milliseconds that are left."""
+        return self.milliseconds_left
+
+
+@dataclass
+class Deployment:
+    """The handler with an environment, and the account around it."""
+
+    aws: Aws
+    monkeypatch: pytest.MonkeyPatch
+    home: str = HOME_REGION
+    seen: list[Message] = field(default_factory=list)
+
+    def create(self) -> None:
+        """Create bucket and topic, and set the environment to enforce."""
+        where = (
+            {}
+            if self.home == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": self.home}}
+        )
+        self.aws.client("s3", region=self.home).create_bucket(Bucket=BUCKET, **where)
+        sns = self.aws.client("sns", region=self.home)
+        sqs = self.aws.client("sqs", region=self.home)
+        topic_arn = sns.create_topic(Name=TOPIC)["TopicArn"]
+        self._inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        queue_arn = topic_arn.replace(":sns:", ":sqs:").replace(f":{TOPIC}", ":inbox")
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        self.configure(
+            MODE="Enforce",
+            ARCHIVE_BUCKET=BUCKET,
+            TOPIC_ARN=topic_arn,
+            AWS_REGION=self.home,
+            AWS_DEFAULT_REGION=self.home,
+        )
+
+    def configure(self, **variables: str) -> None:
+        """Set environment variables of the function."""
+        for name, value in variables.items():
+            self.monkeypatch.setenv(name, value)
+
+    # What happens in the account
+
+    def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
+        """Upload a certificate that expires in so many days, and give its metadata."""
+        expires = datetime.now(UTC) + timedelta(days=days)
+        return seed.upload_certificate(
+            self.aws.client, name, expires=expires, region=self.home, **more
+        )
+
+    def report(self, resource_id: str, **more: Any) -> Event:
+        """Let Security Hub find a resource, and give the Imported event about it."""
+        fields = {"region": self.home, "created_at": datetime.now(UTC) - timedelta(hours=1)} | more
+        return self.import_findings([seed.make_finding(resource_id, **fields)])[0]
+
+    def import_findings(self, findings: Iterable[Finding]) -> list[Event]:
+        """Put findings into Security Hub, and give the Imported events about them."""
+        return self.aws.import_findings(findings, region=self.home)
+
+    def edit_finding(self, event: Event, **fields: Any) -> None:
+        """Change a finding in Security Hub after its event was sent."""
+        self.import_findings([finding_of(event) | fields])
+
+    # The function
+
+    def handle(self, event: Any, milliseconds_left: int = 300_000) -> Any:
+        """Invoke the function with an event."""
+        return handler(event, Context(milliseconds_left))
+
+    def handle_one(self, event: Event) -> dict[str, Any]:
+        """Invoke the function with an event of one finding, and give its outcome."""
+        [outcome] = self.handle(event)["outcomes"]
+        return dict(outcome)
+
+    def handle_batch(self, *events: Mapping[str, Any] | str, receive_count: int = 1) -> list[int]:
+        """Invoke the function with a batch, and give the numbers of the events given back."""
+        batch = seed.sqs_batch(events, receive_count=receive_count)
+        answer = self.handle(batch)
+        ids = [record["messageId"] for record in batch["Records"]]
+        return [ids.index(one["itemIdentifier"]) for one in answer["batchItemFailures"]]
+
+    # What there is afterwards
+
+    def certificates(self) -> set[str]:
+        """Give the names of the certificates in IAM."""
+        iam = self.aws.client("iam", region=self.home)
+        pages = iam.get_paginator("list_server_certificates").paginate()
+        return {
+            one["ServerCertificateName"]
+            for page in pages
+            for one in page["ServerCertificateMetadataList"]
+        }
+
+    def finding(self, event: Event, number: int = 0) -> Finding:
+        """Give a finding of an event as Security Hub has it now."""
+        hub = self.aws.client("securityhub", region=self.home)
+        wanted = finding_of(event, number)["Id"]
+        found = hub.get_findings(Filters={"Id": [{"Value": wanted, "Comparison": "EQUALS"}]})
+        return dict(found["Findings"][0])
+
+    def status(self, event: Event) -> str:
+        """Give the workflow status of an event's finding."""
+        return str(self.finding(event)["Workflow"]["Status"])
+
+    def note(self, event: Event) -> str | None:
+        """Give the note of an event's finding."""
+        note = self.finding(event).get("Note")
+        return str(note["Text"]) if note else None
+
+    def archive(self) -> dict[str, dict[str, Any]]:
+        """Give the archive's records by key."""
+        s3 = self.aws.client("s3", region=self.home)
+        listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        return {
+            one["Key"]: json.loads(s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read())
+            for one in listed
+        }
+
+    def messages(self) -> list[Message]:
+        """Give every message that was published since this was last asked."""
+        sqs = self.aws.client("sqs", region=self.home)
+        got: list[Message] = []
+        while True:
+            received = sqs.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10)
+            if not received.get("Messages"):
+                return got
+            for raw in received["Messages"]:
+                sqs.delete_message(QueueUrl=self._inbox, ReceiptHandle=raw["ReceiptHandle"])
+                body = json.loads(raw["Body"])
+                attributes = {
+                    name: one["Value"] for name, one in body.get("MessageAttributes", {}).items()
+                }
+                got.append(Message(body["Subject"], body["Message"], attributes))
+
+
+def finding_of(event: Event, number: int = 0) -> Finding:
+    """Give a finding in an event."""
+    return dict(event["detail"]["findings"][number])
+
+
+def arn_of(name: str, path: str = "/", account_id: str = OWN_ACCOUNT) -> str:
+    """Give the ARN of a server certificate."""
+    return f"arn:aws:iam::{account_id}:server-certificate{path}{name}"

@@ -1,0 +1,231 @@
+"""Batches and bad input: what is broken fails alone, and everything is logged once."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local import faults, seed
+from models.errors import EventError, SettingsError, TransientError
+from tests.functional.deployment import Deployment, arn_of
+
+Event = dict[str, Any]
+ReadLog = Callable[[], list[dict[str, Any]]]
+
+
+def without(event: Event, *path: Any) -> Event:
+    copy: Event = json.loads(json.dumps(event))
+    here: Any = copy
+    for part in path[:-1]:
+        here = here[part]
+    del here[path[-1]]
+    return copy
+
+
+def replaced(event: Event, value: Any, *path: Any) -> Event:
+    copy: Event = json.loads(json.dumps(event))
+    here: Any = copy
+    for part in path[:-1]:
+        here = here[part]
+    here[path[-1]] = value
+    return copy
+
+
+FINDING = ("detail", "findings", 0)
+
+BROKEN = {
+    "not JSON": (lambda _: "{not json", "Invalid JSON"),
+    "no object": (lambda _: "[1, 2]", "valid dictionary|an object"),
+    "no detail": (lambda event: without(event, "detail"), "detail: is missing"),
+    "no findings": (
+        lambda event: without(event, "detail", "findings"),
+        "detail.findings: is missing",
+    ),
+    "empty findings": (lambda event: replaced(event, [], "detail", "findings"), "detail.findings"),
+    "findings of a wrong type": (
+        lambda event: replaced(event, "none", "detail", "findings"),
+        "detail.findings",
+    ),
+    "account of a wrong type": (
+        lambda event: replaced(event, 111122223333, *FINDING, "AwsAccountId"),
+        "AwsAccountId",
+    ),
+    "account that is none": (
+        lambda event: replaced(event, "12", *FINDING, "AwsAccountId"),
+        "AwsAccountId",
+    ),
+    "no id": (lambda event: without(event, *FINDING, "Id"), "Id: is missing"),
+    "date that is none": (
+        lambda event: replaced(event, "yesterday", *FINDING, "CreatedAt"),
+        "CreatedAt",
+    ),
+    "status that is none": (
+        lambda event: replaced(event, {"Status": "DONE"}, *FINDING, "Workflow"),
+        "Workflow.Status",
+    ),
+    "another event": (lambda event: replaced(event, "aws.ec2", "source"), "'aws.ec2'"),
+    "another detail-type": (
+        lambda event: replaced(event, "Security Hub Insight Results", "detail-type"),
+        "Security Hub Insight Results",
+    ),
+    "Region that is none": (lambda event: replaced(event, "x.evil.example/", "region"), "region"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_broken_record_fails_alone(deployment: Deployment, read_log: ReadLog, broken: str) -> None:
+    """A record that is no event goes back alone, with one log line that names the field."""
+    breaks, names = BROKEN[broken]
+    good = [deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")]
+
+    assert deployment.handle_batch(good[0], breaks(good[0]), good[1]) == [1]
+
+    assert deployment.certificates() == set()
+    errors = [line for line in read_log() if line["level"] == "ERROR"]
+    assert len(errors) == 1
+    assert re.search(names, errors[0]["reason"])
+
+
+@pytest.mark.parametrize("broken", [name for name in BROKEN if name != "not JSON"])
+def test_broken_bare_event_is_an_error(deployment: Deployment, broken: str) -> None:
+    """A bare event that is none this application knows raises an error that names the field."""
+    breaks, names = BROKEN[broken]
+    event = breaks(deployment.report(deployment.upload("one")["Arn"]))
+    if isinstance(event, str):
+        event = json.loads(event)
+
+    with pytest.raises(EventError, match=names):
+        deployment.handle(event)
+
+    assert deployment.certificates() == {"one"}
+
+
+def test_wrong_setting_is_one_error(deployment: Deployment) -> None:
+    """A variable that cannot be used is named, with its value, before anything is done."""
+    event = deployment.report(deployment.upload("one")["Arn"])
+    deployment.configure(MODE="Delete")
+
+    with pytest.raises(SettingsError, match=r"^MODE: .*'Delete'$"):
+        deployment.handle(event)
+
+
+def test_duplicates_are_one(deployment: Deployment) -> None:
+    """A finding that comes twice in a batch or an event is worked on once."""
+    event = deployment.report(deployment.upload("one")["Arn"])
+    findings = event["detail"]["findings"]
+    twice = replaced(event, [*findings, *findings], "detail", "findings")
+
+    with faults.record_calls() as calls:
+        assert len(deployment.handle(twice)["outcomes"]) == 1
+        assert deployment.handle_batch(event, event) == []
+
+    assert len(calls.named("DeleteServerCertificate")) == 1
+
+
+def test_outcomes_come_in_order(deployment: Deployment) -> None:
+    """A bare event's outcomes stand in the order of its findings."""
+    events = [deployment.report(arn_of(name)) for name in ("c", "a", "b")]
+    findings = [event["detail"]["findings"][0] for event in events]
+    together = replaced(events[0], findings, "detail", "findings")
+
+    outcomes = deployment.handle(together)["outcomes"]
+
+    assert [one["findingId"] for one in outcomes] == [one["Id"] for one in findings]
+
+
+def test_one_transient_finding_fails_its_record_alone(deployment: Deployment) -> None:
+    """Records of an account that cannot be worked on now come again, the others do not."""
+    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    own = deployment.report(deployment.upload("one")["Arn"])
+    other = deployment.report(arn_of("web", account_id="444455556666"), account_id="444455556666")
+
+    with faults.inject(operation="AssumeRole", fault=faults.Throttled()):
+        assert deployment.handle_batch(other, own) == [0]
+
+    assert deployment.status(own) == "RESOLVED"
+    assert deployment.status(other) == "NEW"
+
+
+def test_bare_event_raises_after_the_others(deployment: Deployment) -> None:
+    """A transient failure is raised once the other findings of the event are done."""
+    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    other = deployment.report(arn_of("web", account_id="444455556666"), account_id="444455556666")
+    own = deployment.report(deployment.upload("one")["Arn"])
+    findings = [*other["detail"]["findings"], *own["detail"]["findings"]]
+
+    with (
+        faults.inject(operation="AssumeRole", fault=faults.Throttled()),
+        pytest.raises(TransientError, match="AssumeRole"),
+    ):
+        deployment.handle(replaced(own, findings, "detail", "findings"))
+
+    assert deployment.status(own) == "RESOLVED"
+
+
+def test_finding_that_security_hub_does_not_have(deployment: Deployment) -> None:
+    """A sample event works: its finding is taken from the event, and the outcome is told."""
+    certificate = deployment.upload("one")
+    event = seed.imported_event(seed.make_finding(certificate["Arn"]))
+
+    outcome = deployment.handle_one(event)
+
+    assert (outcome["outcome"], outcome["workflowStatus"]) == ("deleted", "NEW")
+
+
+class TestLog:
+    """What an engineer finds at 3 a.m."""
+
+    def test_one_line_a_certificate(self, deployment: Deployment, read_log: ReadLog) -> None:
+        """Each certificate has one line with outcome, reason and the id of its event."""
+        certificate = deployment.upload("one")
+        event = deployment.report(certificate["Arn"])
+
+        deployment.handle(event)
+
+        lines = [line for line in read_log() if line["message"] == "certificate"]
+        assert len(lines) == 1
+        assert lines[0]["correlation_id"] == event["id"]
+        assert lines[0]["outcome"] == "deleted"
+        assert lines[0]["certificate"] == certificate["Arn"]
+        assert lines[0]["reason"] == deployment.note(event)
+
+    def test_no_certificate_body(
+        self,
+        deployment: Deployment,
+        read_log: ReadLog,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Not even an unexpected error carries a certificate's body into the log."""
+        event = deployment.report(deployment.upload("one")["Arn"])
+
+        def fail() -> None:
+            raise RuntimeError("a defect")
+
+        with faults.inject(operation="PutObject", fault=faults.Call(fail)):
+            assert deployment.handle_batch(event) == [0]
+        deployment.handle(event)
+
+        printed = capsys.readouterr()
+        everything = json.dumps(read_log()) + printed.out + printed.err
+        assert "a defect" in everything
+        assert "BEGIN CERTIFICATE" not in everything
+        assert "PRIVATE KEY" not in everything
+
+    def test_metrics(self, deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+        """Outcomes are counted by outcome, and the scan tells how long it took."""
+        deployment.handle_batch(
+            deployment.report(deployment.upload("one")["Arn"]),
+            deployment.report(deployment.upload("two", days=90)["Arn"]),
+        )
+
+        printed = capsys.readouterr().out.splitlines()
+        metrics = [json.loads(line) for line in printed if '"_aws"' in line]
+        outcomes = {line["outcome"]: line["Findings"] for line in metrics if "outcome" in line}
+        assert outcomes == {"deleted": [1.0], "not-expired": [1.0]}
+        [scan] = [line for line in metrics if "ScanDuration" in line]
+        assert scan["ScanCalls"] == [12.0]
+        assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in metrics} == {
+            "IAM26Remediation"
+        }

@@ -1,0 +1,168 @@
+"""Crashes and races: killed at any point and delivered again, the end state is the same."""
+
+from collections.abc import Callable
+
+import pytest
+
+from local import faults
+from tests.functional.deployment import Deployment, finding_of
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing below may catch this."""
+
+
+def kill() -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize(
+    ("operation", "kills"),
+    [
+        ("GetFindings", faults.Then),
+        ("ListServerCertificates", faults.Then),
+        ("ListServerCertificateTags", faults.Then),
+        ("GetServerCertificate", faults.Then),
+        ("PutObject", faults.Call),
+        ("PutObject", faults.Then),
+        ("DeleteServerCertificate", faults.Call),
+        ("DeleteServerCertificate", faults.Then),
+        ("BatchUpdateFindings", faults.Call),
+        ("BatchUpdateFindings", faults.Then),
+        ("Publish", faults.Call),
+        ("Publish", faults.Then),
+    ],
+)
+def test_killed_and_delivered_again(
+    deployment: Deployment, operation: str, kills: Callable[[Callable[[], object]], faults.Fault]
+) -> None:
+    """Killed before or after any call, the redelivery ends as if nothing had happened."""
+    certificate = deployment.upload("old-web")
+    event = deployment.report(certificate["Arn"])
+    with faults.inject(operation=operation, fault=kills(kill)), pytest.raises(KilledError):
+        deployment.handle_batch(event)
+
+    assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert deployment.certificates() == set()
+    finding = deployment.finding(event)
+    assert finding["Workflow"]["Status"] == "RESOLVED"
+    assert finding["Note"]["Text"].startswith("Deleted: certificate old-web expired on ")
+    assert "examined 0 resources of 5 kinds in 2 Regions" in finding["Note"]["Text"]
+    assert finding["UserDefinedFields"]["iam26Outcome"] == "deleted"
+    assert finding["UserDefinedFields"]["iam26Certificate"] == certificate["Arn"]
+    [record] = deployment.archive().values()
+    assert (record["state"], record["findingIds"]) == ("deleting", [finding["Id"]])
+    messages = deployment.messages()
+    assert 1 <= len(messages) <= 2
+    assert {one.attributes["outcome"] for one in messages} == {"deleted"}
+
+
+@pytest.mark.parametrize("form", ["Arn", "ServerCertificateId", "ServerCertificateName"])
+def test_archive_vouches_for_every_form_of_id(deployment: Deployment, form: str) -> None:
+    """However the finding names its certificate, the archive knows who deleted it."""
+    certificate = deployment.upload("old-web")
+    event = deployment.report(certificate[form])
+    killed = faults.inject(operation="DeleteServerCertificate", fault=faults.Then(kill))
+    with killed, pytest.raises(KilledError):
+        deployment.handle(event)
+
+    assert deployment.handle_one(event)["outcome"] == "deleted"
+
+
+def test_lost_answer_of_the_delete(deployment: Deployment) -> None:
+    """A delete whose answer is lost is repeated by the SDK, and still counts as ours."""
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+
+    with faults.inject(
+        operation="DeleteServerCertificate",
+        fault=faults.ConnectionDropped(after_effect=True),
+        times=1,
+    ):
+        outcome = deployment.handle_one(event)
+
+    assert outcome["outcome"] == "deleted"
+
+
+def test_second_finding_after_the_delete(deployment: Deployment) -> None:
+    """The finding of another standard that comes after the delete is told who deleted it."""
+    certificate = deployment.upload("old-web")
+    first = deployment.report(certificate["Arn"], standard="cis-3.0")
+    second = deployment.report(certificate["Arn"], standard="cis-5.0")
+    deployment.handle(first)
+
+    assert deployment.handle_one(second)["outcome"] == "deleted"
+    assert deployment.note(first) == deployment.note(second)
+
+
+def test_old_record_vouches_for_nothing(deployment: Deployment) -> None:
+    """A record from before the finding is about an earlier certificate of that name."""
+    certificate = deployment.upload("old-web")
+    deployment.handle(deployment.report(certificate["Arn"]))
+    later = deployment.report(certificate["Arn"], CreatedAt="2099-01-01T00:00:00.000Z")
+
+    assert deployment.handle_one(later)["outcome"] == "already-gone"
+
+
+def test_kept_record_vouches_for_nothing(deployment: Deployment) -> None:
+    """A certificate that was kept and then deleted by somebody else is already gone."""
+    certificate = deployment.upload("old-web")
+    event = deployment.report(certificate["Arn"])
+    denied = faults.inject(operation="DeleteServerCertificate", fault=faults.AccessDenied())
+    with denied:
+        assert deployment.handle_one(event)["outcome"] == "unverified"
+    [record] = deployment.archive().values()
+    assert record["state"] == "kept"
+    deployment.aws.client("iam").delete_server_certificate(ServerCertificateName="old-web")
+
+    assert deployment.handle_one(event)["outcome"] == "already-gone"
+
+
+@pytest.mark.parametrize(
+    ("days", "outcome"), [(90, "not-expired"), (-400, "unverified")], ids=["renewed", "replaced"]
+)
+def test_replaced_under_its_name(deployment: Deployment, days: int, outcome: str) -> None:
+    """A certificate that took the name since the lookup stays, valid or not."""
+    iam = deployment.aws.client("iam")
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+
+    def replace() -> None:
+        iam.delete_server_certificate(ServerCertificateName="old-web")
+        deployment.upload("old-web", days=days)
+
+    with faults.inject(operation="GetServerCertificate", fault=faults.Call(replace)):
+        assert deployment.handle_one(event)["outcome"] == outcome
+
+    assert deployment.certificates() == {"old-web"}
+    assert deployment.archive() == {}
+
+
+def test_exempted_in_the_last_moment(deployment: Deployment) -> None:
+    """A tag that appears between the tags read and the delete keeps the certificate."""
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+    tag = faults.Call(
+        lambda: deployment.aws.client("iam").tag_server_certificate(
+            ServerCertificateName="old-web", Tags=[{"Key": "iam26:keep", "Value": ""}]
+        )
+    )
+
+    with faults.inject(operation="GetServerCertificate", fault=tag):
+        assert deployment.handle_one(event)["outcome"] == "exempt"
+
+    assert deployment.certificates() == {"old-web"}
+
+
+@pytest.mark.parametrize(
+    "operation", ["ListServerCertificateTags", "GetServerCertificate", "DeleteServerCertificate"]
+)
+def test_another_invocation_is_faster(deployment: Deployment, operation: str) -> None:
+    """Two invocations that race for one certificate both tell that it was deleted."""
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+    twin = deployment.report(finding_of(event)["Resources"][0]["Id"], standard="cis-5.0")
+    race = faults.Call(lambda: deployment.handle(twin))
+
+    with faults.inject(operation=operation, fault=race, times=1):
+        outcome = deployment.handle_one(event)
+
+    assert outcome["outcome"] == "deleted"
+    assert (deployment.status(event), deployment.status(twin)) == ("RESOLVED", "RESOLVED")
