@@ -1,6 +1,8 @@
 """The base of every model."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Model(BaseModel):
@@ -10,3 +12,19 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
     )
+
+
+class Received(Model):
+    """A model of what others send, where null in an optional field means that it is absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_null(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        optional = {one.alias for one in cls.model_fields.values() if not one.is_required()}
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not None or name not in optional
+        }

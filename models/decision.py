@@ -138,8 +138,20 @@ def _weigh(
             "checked again.",
             examined=references.summary,
         )
-    account_id = _account_of(certificate)
-    dangling = references.find_dangling(account_id, certificates)
+    arn = CertificateArn.parse(certificate.arn)
+    if arn is None:
+        return unverified(
+            f"Kept: {describe_expiry(certificate)}, but what refers to it cannot be told:",
+            (f"its ARN {certificate.arn} is not understood",),
+            examined=references.summary,
+        )
+    if references.is_empty:
+        return unverified(
+            f"Kept: {describe_expiry(certificate)}, but nothing was examined. Out of scope:",
+            references.out_of_scope or ("every place",),
+            "Widen REGIONS or set DENIED_REGIONS to Unverified.",
+        )
+    dangling = references.find_dangling(arn.account_id, certificates)
     if dangling:
         return unverified(
             f"Kept: {describe_expiry(certificate)}, but a certificate that is in use is not in "
@@ -149,11 +161,6 @@ def _weigh(
             examined=references.summary,
         )
     return Act.DELETE
-
-
-def _account_of(certificate: ServerCertificate) -> str:
-    arn = CertificateArn.parse(certificate.arn)
-    return arn.account_id if arn else ""
 
 
 def describe_expiry(certificate: ServerCertificate) -> str:

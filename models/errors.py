@@ -2,7 +2,10 @@
 
 from pydantic import ValidationError
 
+from models.text import fit_list, fit_words
+
 SHOWN_VALUE_LENGTH = 120
+SHOWN_ERRORS_LENGTH = 4000
 
 
 class EventError(ValueError):
@@ -19,14 +22,22 @@ class TransientError(Exception):
 
 def describe_invalid(error: ValidationError) -> str:
     """Give one line that names every invalid field of a validation error, and its value."""
-    return "; ".join(
-        _describe_cause(".".join(map(str, detail["loc"])), detail["type"], detail["msg"], value)
+    causes = [
+        _describe_cause(_describe_field(detail["loc"]), detail["type"], detail["msg"], value)
         for detail in error.errors(include_url=False, include_context=False)
         for value in [detail["input"]]
-    )
+    ]
+    return fit_list(causes, SHOWN_ERRORS_LENGTH)
+
+
+def _describe_field(location: tuple[int | str, ...]) -> str:
+    # The key of a map is the sender's own text.
+    field = ".".join(map(str, location))
+    return fit_words(field if field.isprintable() else repr(field), SHOWN_VALUE_LENGTH)
 
 
 def _describe_cause(field: str, kind: str, message: str, value: object) -> str:
+    message = message.removeprefix("Value error, ")
     if not field:
         # The value of no single field is the whole input, which a log must not repeat.
         return message

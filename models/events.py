@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from models.base import Model
+from models.base import Model, Received
 from models.errors import EventError, describe_invalid
 from models.finding import Finding
 
@@ -26,10 +26,18 @@ KNOWN_EVENTS = frozenset(
 class FindingsDetail(Model):
     """The findings of an event."""
 
-    findings: tuple[Finding, ...] = Field(min_length=1)
+    findings: tuple[Finding, ...]
+
+    @field_validator("findings")
+    @classmethod
+    def _has_findings(cls, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        # A minimum length would also fail where a finding is invalid, and name the wrong field.
+        if not findings:
+            raise ValueError("has no finding")
+        return findings
 
 
-class FindingsEvent(Model):
+class FindingsEvent(Received):
     """An EventBridge event that carries findings.
 
     https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html

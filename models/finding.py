@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, Field
 
-from models.base import Model
+from models.base import Received
 from models.certificate import CertificateIdentifier
 
 CONTROL_ID = "IAM.26"
@@ -27,26 +27,26 @@ class WorkflowStatus(StrEnum):
     SUPPRESSED = "SUPPRESSED"
 
 
-class Resource(Model):
+class Resource(Received):
     """One resource of a finding."""
 
     id: str = Field(alias="Id")
 
 
-class ProductFields(Model):
+class ProductFields(Received):
     """What Security Hub adds to a finding, as far as it is used here."""
 
     resource_id: str | None = Field(alias="Resources:0/Id", default=None)
 
 
-class Compliance(Model):
+class Compliance(Received):
     """The result of a control's check."""
 
     status: str | None = Field(alias="Status", default=None)
     security_control_id: str | None = Field(alias="SecurityControlId", default=None)
 
 
-class Workflow(Model):
+class Workflow(Received):
     """The workflow of a finding."""
 
     status: WorkflowStatus = Field(alias="Status", default=WorkflowStatus.NEW)
@@ -59,7 +59,7 @@ class FindingKey(NamedTuple):
     product_arn: str
 
 
-class Finding(Model):
+class Finding(Received):
     """One finding."""
 
     id: str = Field(alias="Id", min_length=1)

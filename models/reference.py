@@ -101,6 +101,11 @@ class References(Model):
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was read, so that it proves nothing."""
+        return all(one.state is not CoverageState.READ for one in self.coverage)
+
+    @property
     def out_of_scope(self) -> tuple[str, ...]:
         """The Regions of which something was not looked at because the settings say so."""
         denied = {one.region for one in self.coverage if one.state is CoverageState.OUT_OF_SCOPE}

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from models.base import Model
 from models.errors import SettingsError, describe_invalid
 
-REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
 
 class Mode(StrEnum):
@@ -43,8 +43,9 @@ class Settings(Model):
 
     mode: Mode = Field(alias="MODE", default=Mode.DRY_RUN)
     grace_period_days: int = Field(alias="GRACE_PERIOD_DAYS", default=0, ge=0, le=3650)
+    # A space around the key would match no tag, and delete what somebody wants kept.
     exempt_tag_key: str = Field(
-        alias="EXEMPT_TAG_KEY", default="iam26:keep", min_length=1, max_length=128
+        alias="EXEMPT_TAG_KEY", default="iam26:keep", max_length=128, pattern=r"^\S(.*\S)?$"
     )
     regions: Annotated[tuple[str, ...], BeforeValidator(_split_regions)] = Field(
         alias="REGIONS", default=()

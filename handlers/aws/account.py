@@ -1,15 +1,11 @@
 """One AWS account: its credentials, its certificates, what refers to them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import boto3
-from botocore.credentials import RefreshableCredentials
-from botocore.session import get_session
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from handlers.aws.certificates import Certificates
-from handlers.aws.clients import Clients
+from handlers.aws.clients import Clients, Credentials
 from handlers.aws.errors import translated_errors
 from handlers.aws.references.scan import Scan
 from models.reference import References
@@ -49,7 +45,6 @@ class Accounts:
         self._settings = settings
         self._clock = clock
         self._own_id: str | None = None
-        self._opened: dict[str, Account] = {}
 
     @property
     def partition(self) -> str:
@@ -72,45 +67,23 @@ class Accounts:
     def open(self, account_id: str) -> Account:
         """Give an account with credentials of its own.
 
+        Nothing of another account is kept for later: clients of hundreds of accounts would fill
+        the memory, and an invocation works on an account only once.
+
         Raises:
             AwsCallError: its member role is missing or does not trust us.
             TransientError: STS could not answer now.
         """
-        if account_id not in self._opened:
-            clients = (
-                self._clients if account_id == self.own_id else self._assume_member_role(account_id)
-            )
-            scan = Scan(clients, self._settings, self._clock)
-            self._opened[account_id] = Account(account_id, clients, scan)
-        return self._opened[account_id]
+        clients = self._clients
+        if account_id != self.own_id:
+            clients = clients.sign_with(self._assume_member_role(account_id))
+        return Account(account_id, clients, Scan(clients, self._settings, self._clock))
 
-    def _assume_member_role(self, account_id: str) -> Clients:
+    def _assume_member_role(self, account_id: str) -> Credentials:
+        """Give credentials that last for an hour, which is longer than any invocation."""
         role_arn = f"arn:{self.partition}:iam::{account_id}:role/{self._settings.member_role_name}"
-        fetch = self._fetcher_of(role_arn)
-        with translated_errors("AssumeRole"):
-            credentials = RefreshableCredentials.create_from_metadata(
-                metadata=fetch(), refresh_using=fetch, method="sts-assume-role"
-            )
-        core = get_session()
-        # botocore has no public way to set credentials that renew themselves.
-        core._credentials = credentials  # type: ignore[attr-defined]  # noqa: SLF001
-        return Clients(
-            boto3.Session(botocore_session=core, region_name=self._clients.region),
-            self._clients.region,
-            self._clients.attempts,
-        )
-
-    def _fetcher_of(self, role_arn: str) -> Callable[[], dict[str, Any]]:
         sts: STSClient = self._clients.get("sts")
-
-        def fetch() -> dict[str, Any]:
+        with translated_errors("AssumeRole"):
             answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION_NAME)
-            credentials = answer["Credentials"]
-            return {
-                "access_key": credentials["AccessKeyId"],
-                "secret_key": credentials["SecretAccessKey"],
-                "token": credentials["SessionToken"],
-                "expiry_time": credentials["Expiration"].astimezone(UTC).isoformat(),
-            }
-
-        return fetch
+        given = answer["Credentials"]
+        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])

@@ -1,7 +1,7 @@
 """The clients of one session, made once each and shared between threads."""
 
 import threading
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
@@ -22,22 +22,42 @@ class ClientSource(Protocol):
         ...
 
 
+class Credentials(NamedTuple):
+    """What requests are signed with."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+
 class Clients:
-    """The clients of one session.
+    """Clients that sign with the same credentials.
 
     Args:
-        session: the credentials they sign with.
+        session: what makes them.
         region: the Region of clients that are asked for without one.
         attempts: how often the SDK tries a call, the first time included.
+        credentials: what they sign with; by default the session's own.
     """
 
-    def __init__(self, session: boto3.Session, region: str, attempts: int = SDK_ATTEMPTS) -> None:
+    def __init__(
+        self,
+        session: boto3.Session,
+        region: str,
+        attempts: int = SDK_ATTEMPTS,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.region = region
         self.attempts = attempts
         self.partition = session.get_partition_for_region(region)
         self._session = session
+        self._credentials = credentials
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+
+    def sign_with(self, credentials: Credentials) -> "Clients":
+        """Give clients that sign with other credentials, made by the same session."""
+        return Clients(self._session, self.region, self.attempts, credentials)
 
     def get(self, service: str, region: str | None = None) -> Any:
         """Give the client of a service in a Region (the home Region by default)."""
@@ -75,5 +95,16 @@ class Clients:
                     user_agent_extra="iam26-remediation",
                 )
                 make: Any = self._session.client
-                self._clients[service, region] = make(service, region_name=region, config=config)
+                self._clients[service, region] = make(
+                    service, region_name=region, config=config, **self._describe_credentials()
+                )
             return self._clients[service, region]
+
+    def _describe_credentials(self) -> dict[str, str]:
+        if self._credentials is None:
+            return {}
+        return {
+            "aws_access_key_id": self._credentials.access_key_id,
+            "aws_secret_access_key": self._credentials.secret_access_key,
+            "aws_session_token": self._credentials.session_token,
+        }
