@@ -114,7 +114,8 @@ def group_by_certificate(
 ) -> list[Case]:
     """Give one case for each certificate that findings of an account are about.
 
-    Findings that name no certificate to be trusted are cases of their own, already concluded.
+    A finding whose certificate is gone is a case of its own; so is one that names no certificate
+    to be trusted, already concluded.
     """
     cases: dict[Hashable, Case] = {}
     for arrival in arrivals:
@@ -126,7 +127,8 @@ def group_by_certificate(
         same = (
             (certificate.id, identifier.agrees_with(certificate))
             if certificate
-            else identifier.text
+            # The archive vouches for a certificate that is gone finding by finding.
+            else arrival.finding.key
         )
         case = cases.setdefault(same, Case([], identifier, certificate))
         case.arrivals.append(arrival)

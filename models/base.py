@@ -22,7 +22,11 @@ class Received(Model):
     def _drop_null(cls, given: object) -> object:
         if not isinstance(given, Mapping):
             return given
-        optional = {one.alias for one in cls.model_fields.values() if not one.is_required()}
+        optional = {
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if not field.is_required()
+        }
         return {
             name: value
             for name, value in given.items()

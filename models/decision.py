@@ -147,9 +147,10 @@ def _weigh(
         )
     if references.is_empty:
         return unverified(
-            f"Kept: {describe_expiry(certificate)}, but nothing was examined. Out of scope:",
-            references.out_of_scope or ("every place",),
-            "Widen REGIONS or set DENIED_REGIONS to Unverified.",
+            f"Kept: {describe_expiry(certificate)}, but no Region was examined. Out of scope:",
+            references.out_of_scope or ("every Region",),
+            "Widen REGIONS, or let the role read at least one Region.",
+            examined=references.summary,
         )
     dangling = references.find_dangling(arn.account_id, certificates)
     if dangling:

@@ -21,7 +21,7 @@ class TransientError(Exception):
 
 
 def describe_invalid(error: ValidationError) -> str:
-    """Give one line that names every invalid field of a validation error, and its value."""
+    """Give one line that names the invalid fields of a validation error, and their values."""
     causes = [
         _describe_cause(_describe_field(detail["loc"]), detail["type"], detail["msg"], value)
         for detail in error.errors(include_url=False, include_context=False)

@@ -102,8 +102,9 @@ class References(Model):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was read, so that it proves nothing."""
-        return all(one.state is not CoverageState.READ for one in self.coverage)
+        """Whether nothing was read in any Region, so that it proves nothing."""
+        read = {one.region for one in self.coverage if one.state is CoverageState.READ}
+        return not read - {GLOBAL}
 
     @property
     def out_of_scope(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,6 @@ class Deployment:
     aws: Aws
     monkeypatch: pytest.MonkeyPatch
     home: str = HOME_REGION
-    seen: list[Message] = field(default_factory=list)
 
     def create(self) -> None:
         """Create bucket and topic, and set the environment to enforce."""
@@ -88,7 +87,8 @@ class Deployment:
 
     def report(self, resource_id: str, **more: Any) -> Event:
         """Let Security Hub find a resource, and give the Imported event about it."""
-        fields = {"region": self.home, "created_at": datetime.now(UTC) - timedelta(hours=1)} | more
+        created_at = datetime.now(UTC) - timedelta(hours=1)
+        fields: dict[str, Any] = {"region": self.home, "created_at": created_at} | more
         return self.import_findings([seed.make_finding(resource_id, **fields)])[0]
 
     def import_findings(self, findings: Iterable[Finding]) -> list[Event]:

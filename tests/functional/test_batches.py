@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local import faults, seed
+from local.world import OWN_ACCOUNT
 from models.errors import EventError, SettingsError, TransientError
 from tests.functional.deployment import Deployment, arn_of
 
@@ -35,9 +36,12 @@ def replaced(event: Event, value: Any, *path: Any) -> Event:
 
 FINDING = ("detail", "findings", 0)
 
-BROKEN = {
+# What breaks an event, and what the error says of it.
+BROKEN: dict[str, tuple[Callable[[Event], Event | str], str]] = {
     "not JSON": (lambda _: "{not json", "Invalid JSON"),
+    "empty": (lambda _: "", "Invalid JSON"),
     "no object": (lambda _: "[1, 2]", "valid dictionary|an object"),
+    "null": (lambda _: "null", "valid dictionary|an object"),
     "no detail": (lambda event: without(event, "detail"), "detail: is missing"),
     "no findings": (
         lambda event: without(event, "detail", "findings"),
@@ -55,6 +59,16 @@ BROKEN = {
     "account that is none": (
         lambda event: replaced(event, "12", *FINDING, "AwsAccountId"),
         "AwsAccountId",
+    ),
+    "finding that is none": (lambda event: replaced(event, None, *FINDING), "detail.findings.0"),
+    "no product": (lambda event: without(event, *FINDING, "ProductArn"), "ProductArn: is missing"),
+    "resource of a wrong type": (
+        lambda event: replaced(event, {"Id": ["arn"]}, *FINDING, "Resources", 0),
+        "Resources.0.Id",
+    ),
+    "fields of a wrong type": (
+        lambda event: replaced(event, {"size": 5}, *FINDING, "UserDefinedFields"),
+        "UserDefinedFields.size",
     ),
     "no id": (lambda event: without(event, *FINDING, "Id"), "Id: is missing"),
     "date that is none": (
@@ -83,18 +97,86 @@ def test_broken_record_fails_alone(deployment: Deployment, read_log: ReadLog, br
     assert deployment.handle_batch(good[0], breaks(good[0]), good[1]) == [1]
 
     assert deployment.certificates() == set()
+    assert [deployment.status(one) for one in good] == ["RESOLVED", "RESOLVED"]
     errors = [line for line in read_log() if line["level"] == "ERROR"]
     assert len(errors) == 1
+    assert errors[0]["messageId"]
     assert re.search(names, errors[0]["reason"])
 
 
-@pytest.mark.parametrize("broken", [name for name in BROKEN if name != "not JSON"])
+def test_one_good_record_among_many_broken(
+    deployment: Deployment, read_log: ReadLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many records are broken, the good one is worked on, and all others are counted."""
+    good = deployment.report(deployment.upload("one")["Arn"])
+    broken = [breaks(good) for breaks, _ in BROKEN.values()]
+
+    given_back = deployment.handle_batch(*broken[:3], good, *broken[3:])
+
+    assert given_back == [number for number in range(len(broken) + 1) if number != 3]
+    assert deployment.status(good) == "RESOLVED"
+    assert len([line for line in read_log() if line["level"] == "ERROR"]) == len(broken)
+    emitted = [json.loads(one) for one in capsys.readouterr().out.splitlines() if "_aws" in one]
+    [invalid] = [one["InvalidRecords"] for one in emitted if "InvalidRecords" in one]
+    assert sum(invalid) == len(broken)
+
+
+def test_unexpected_error_fails_its_record_alone(deployment: Deployment, read_log: ReadLog) -> None:
+    """A defect that one certificate meets sends its record back, and the others are done."""
+    events = [deployment.report(deployment.upload(name)["Arn"]) for name in ("a", "b", "c")]
+
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    with faults.inject(
+        operation="GetServerCertificate",
+        fault=faults.Call(fail),
+        when=lambda params: params["ServerCertificateName"] == "b",
+    ):
+        assert deployment.handle_batch(*events) == [1]
+
+    assert deployment.certificates() == {"b"}
+    assert [deployment.status(one) for one in events] == ["RESOLVED", "NEW", "RESOLVED"]
+    assert [line["level"] for line in read_log() if "a defect" in json.dumps(line)]
+
+
+@pytest.mark.parametrize(
+    "resource_id",
+    [
+        arn_of("web", account_id="999988887777"),
+        f"AWS::::Account:{OWN_ACCOUNT}",
+        "arn:aws:s3:::bucket",
+        "no certificate at all",
+        "",
+    ],
+)
+def test_odd_resource_between_good_ones(deployment: Deployment, resource_id: str) -> None:
+    """A resource that is no certificate of the account is a result of its own, not a failure."""
+    first, last = (deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two"))
+    odd = deployment.report(resource_id)
+
+    assert deployment.handle_batch(first, odd, last) == []
+
+    assert deployment.certificates() == set()
+    assert deployment.finding(odd)["UserDefinedFields"]["iam26Outcome"] == "unverified"
+    assert deployment.status(odd) == "NOTIFIED"
+
+
+def test_finding_without_resources(deployment: Deployment) -> None:
+    """A finding that names nothing decides nothing."""
+    event = deployment.report("x", Resources=[], ProductFields={})
+
+    assert deployment.handle_one(event)["outcome"] == "unverified"
+
+    assert "it names no resource" in str(deployment.note(event))
+
+
+@pytest.mark.parametrize("broken", [name for name in BROKEN if name not in {"not JSON", "empty"}])
 def test_broken_bare_event_is_an_error(deployment: Deployment, broken: str) -> None:
     """A bare event that is none this application knows raises an error that names the field."""
     breaks, names = BROKEN[broken]
     event = breaks(deployment.report(deployment.upload("one")["Arn"]))
-    if isinstance(event, str):
-        event = json.loads(event)
+    event = json.loads(event) if isinstance(event, str) else event
 
     with pytest.raises(EventError, match=names):
         deployment.handle(event)
@@ -190,14 +272,33 @@ class TestLog:
         assert lines[0]["outcome"] == "deleted"
         assert lines[0]["certificate"] == certificate["Arn"]
         assert lines[0]["reason"] == deployment.note(event)
+        assert lines[0]["accountId"] == OWN_ACCOUNT
+        assert lines[0]["certificateId"] == certificate["ServerCertificateId"]
+        assert lines[0]["findingIds"] == [event["detail"]["findings"][0]["Id"]]
 
-    def test_no_certificate_body(
+    def test_line_of_each_certificate_has_its_own_event(
+        self, deployment: Deployment, read_log: ReadLog
+    ) -> None:
+        """In a batch each certificate's line carries the ids of the events about it."""
+        shared, lone = deployment.upload("shared"), deployment.upload("lone", days=90)
+        events = [deployment.report(one["Arn"]) for one in (shared, lone, shared)]
+
+        deployment.handle_batch(*events)
+
+        lines = {line["certificate"]: line for line in read_log() if "outcome" in line}
+        assert lines.keys() == {shared["Arn"], lone["Arn"]}
+        assert lines[lone["Arn"]]["correlation_id"] == events[1]["id"]
+        assert lines[shared["Arn"]]["correlation_id"] == events[0]["id"]
+        assert lines[shared["Arn"]]["eventIds"] == sorted([events[0]["id"], events[2]["id"]])
+
+    def test_no_body_or_secret(
         self,
         deployment: Deployment,
         read_log: ReadLog,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """Not even an unexpected error carries a certificate's body into the log."""
+        """Not even an unexpected error carries a certificate's body or a secret into the log."""
+        deployment.configure(AWS_SECRET_ACCESS_KEY="correct-horse")
         event = deployment.report(deployment.upload("one")["Arn"])
 
         def fail() -> None:
@@ -212,6 +313,7 @@ class TestLog:
         assert "a defect" in everything
         assert "BEGIN CERTIFICATE" not in everything
         assert "PRIVATE KEY" not in everything
+        assert "correct-horse" not in everything
 
     def test_metrics(self, deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
         """Outcomes are counted by outcome, and the scan tells how long it took."""

@@ -1,11 +1,13 @@
 """Crashes and races: killed at any point and delivered again, the end state is the same."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import faults
-from tests.functional.deployment import Deployment, finding_of
+from local import faults, seed
+from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, finding_of
+from tests.functional.estate import ATTACHMENTS
 
 
 class KilledError(BaseException):
@@ -16,12 +18,18 @@ def kill() -> None:
     raise KilledError
 
 
+DELETED = faults.Then(kill)
+ABOUT_TO_DELETE = faults.Call(kill)
+
+
 @pytest.mark.parametrize(
     ("operation", "kills"),
     [
         ("GetFindings", faults.Then),
         ("ListServerCertificates", faults.Then),
         ("ListServerCertificateTags", faults.Then),
+        ("DescribeRegions", faults.Then),
+        ("ListDistributions", faults.Call),
         ("GetServerCertificate", faults.Then),
         ("PutObject", faults.Call),
         ("PutObject", faults.Then),
@@ -63,11 +71,104 @@ def test_archive_vouches_for_every_form_of_id(deployment: Deployment, form: str)
     """However the finding names its certificate, the archive knows who deleted it."""
     certificate = deployment.upload("old-web")
     event = deployment.report(certificate[form])
-    killed = faults.inject(operation="DeleteServerCertificate", fault=faults.Then(kill))
+    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
     with killed, pytest.raises(KilledError):
         deployment.handle(event)
 
-    assert deployment.handle_one(event)["outcome"] == "deleted"
+    outcome = deployment.handle_one(event)
+
+    assert (outcome["outcome"], outcome["certificate"]) == ("deleted", certificate["Arn"])
+
+
+def test_evidence_is_the_original(deployment: Deployment) -> None:
+    """The finding tells what was examined before the delete, not what there is to see now."""
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
+    with killed, pytest.raises(KilledError):
+        deployment.handle_batch(event)
+    before = deployment.archive()
+    deployment.configure(REGIONS="us-east-1")
+    seed.create_classic_load_balancer(deployment.aws.client, "plain")
+
+    with faults.record_calls() as calls:
+        assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert "examined 0 resources of 5 kinds in 2 Regions" in str(deployment.note(event))
+    assert deployment.archive() == before
+    assert calls.named("DescribeRegions") == []
+    assert calls.named("DeleteServerCertificate") == []
+
+
+def test_killed_between_two_deletes(deployment: Deployment) -> None:
+    """Of two certificates the first is vouched for, and the second proven anew."""
+    events = [deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")]
+    killed = faults.inject(operation="DeleteServerCertificate", fault=ABOUT_TO_DELETE, after=1)
+    with killed, pytest.raises(KilledError):
+        deployment.handle_batch(*events)
+    assert len(deployment.certificates()) == 1
+
+    assert deployment.handle_batch(*events, receive_count=2) == []
+
+    assert deployment.certificates() == set()
+    outcomes = [deployment.finding(one)["UserDefinedFields"]["iam26Outcome"] for one in events]
+    assert outcomes == ["deleted", "deleted"]
+
+
+def test_killed_in_a_member_account(deployment: Deployment) -> None:
+    """Our own archive vouches for a certificate of another account."""
+    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    certificate = deployment.upload("old-web", account_id=MEMBER_ACCOUNT)
+    event = deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT)
+    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
+    with killed, pytest.raises(KilledError):
+        deployment.handle_batch(event)
+
+    assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
+
+
+def test_archive_of_another_account_vouches_for_nothing(deployment: Deployment) -> None:
+    """A certificate of the same name that was deleted in another account is another one."""
+    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    certificate = deployment.upload("web", account_id=MEMBER_ACCOUNT)
+    deployment.handle(deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT))
+    own = deployment.upload("web")
+    event = deployment.report(own["Arn"])
+    deployment.aws.client("iam").delete_server_certificate(ServerCertificateName="web")
+
+    assert deployment.handle_one(event)["outcome"] == "already-gone"
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (lambda aws, one: ATTACHMENTS["sni"](aws, "shop", "eu-west-1", one), "in-use"),
+        (
+            lambda aws, one: aws("iam").tag_server_certificate(
+                ServerCertificateName=one["ServerCertificateName"],
+                Tags=[{"Key": "iam26:keep", "Value": ""}],
+            ),
+            "exempt",
+        ),
+    ],
+    ids=["attached", "exempted"],
+)
+def test_changed_after_the_kill(
+    deployment: Deployment, change: Callable[..., object], outcome: str
+) -> None:
+    """An archive record does not license a delete: the redelivery proves everything anew."""
+    certificate = deployment.upload("old-web")
+    event = deployment.report(certificate["Arn"])
+    killed = faults.inject(operation="DeleteServerCertificate", fault=ABOUT_TO_DELETE)
+    with killed, pytest.raises(KilledError):
+        deployment.handle_batch(event)
+    change(deployment.aws.client, certificate)
+
+    assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert "old-web" in deployment.certificates()
+    assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == outcome
 
 
 def test_lost_answer_of_the_delete(deployment: Deployment) -> None:
@@ -81,7 +182,10 @@ def test_lost_answer_of_the_delete(deployment: Deployment) -> None:
     ):
         outcome = deployment.handle_one(event)
 
-    assert outcome["outcome"] == "deleted"
+    assert (outcome["outcome"], outcome["workflowStatus"]) == ("deleted", "RESOLVED")
+    assert deployment.certificates() == set()
+    assert [one["state"] for one in deployment.archive().values()] == ["deleting"]
+    assert len(deployment.messages()) == 1
 
 
 def test_second_finding_after_the_delete(deployment: Deployment) -> None:
@@ -93,6 +197,25 @@ def test_second_finding_after_the_delete(deployment: Deployment) -> None:
 
     assert deployment.handle_one(second)["outcome"] == "deleted"
     assert deployment.note(first) == deployment.note(second)
+    assert deployment.status(second) == "RESOLVED"
+
+
+def test_findings_from_before_and_after_the_delete(deployment: Deployment) -> None:
+    """In one batch the archive vouches for the finding that is older than the delete alone."""
+    certificate = deployment.upload("old-web")
+    earlier = deployment.report(certificate["Arn"], standard="cis-3.0")
+    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
+    with killed, pytest.raises(KilledError):
+        deployment.handle_batch(earlier)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    later = deployment.report(certificate["Arn"], standard="cis-5.0", created_at=tomorrow)
+
+    assert deployment.handle_batch(earlier, later, receive_count=2) == []
+
+    outcomes = [
+        deployment.finding(one)["UserDefinedFields"]["iam26Outcome"] for one in (earlier, later)
+    ]
+    assert outcomes == ["deleted", "already-gone"]
 
 
 def test_old_record_vouches_for_nothing(deployment: Deployment) -> None:

@@ -1,423 +1,451 @@
-"""Every error of every AWS operation lands where the contract says, and deletes nothing wrong."""
+"""Every AWS call that fails, in every way it can, lands where the contract says.
 
-import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+In no cell of the matrix is a certificate deleted on a proof that had a gap.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from local import faults, seed
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment
+from handlers.wiring import wire_remediation
+from local import faults, in_process, seed
+from local.aws import Aws
+from local.world import OWN_ACCOUNT, Unprocessed
+from models.errors import TransientError
+from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
+from tests.functional.estate import furnish
 
 Event = dict[str, Any]
+ReadLog = Callable[[], list[dict[str, Any]]]
 
-UNKNOWN_CREDENTIALS = faults.AwsFault("UnrecognizedClientException", "The token is invalid.", 403)
-INVALID_TOKEN = faults.AwsFault("InvalidClientTokenId", "The token is invalid.", 403)
-OPT_IN = faults.AwsFault("OptInRequired", "You are not subscribed to this service.", 403)
-OTHER = faults.AwsFault("ValidationError", "Something else is wrong.", 400)
+# Where the failing calls of a scan are made; the other Region answers.
+AWAY = "eu-west-1"
 
-REFUSALS = {
-    "access denied": faults.AccessDenied(),
-    "denied by a policy": faults.DeniedByScp(),
-    "unknown credentials": UNKNOWN_CREDENTIALS,
-    "invalid token": INVALID_TOKEN,
-    "not opted in": OPT_IN,
-    "anything else": OTHER,
-}
-OUTAGES = {
-    "throttled": faults.Throttled(),
-    "internal error": faults.InternalFailure(),
-    "connection dropped": faults.ConnectionDropped(),
-}
 
-# The calls that read an account's references: service, operation.
+class Story(StrEnum):
+    """What happens around a call."""
+
+    CANDIDATE = "a clean candidate of our own account is deleted"
+    MEMBER = "a clean candidate of a member account is deleted"
+    REDELIVERED = "the finding of a certificate that an earlier invocation deleted comes again"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One AWS operation that the application calls.
+
+    Attributes:
+        service: boto3's name of the service.
+        name: the operation.
+        place: what a note names when the operation is refused, the operation itself if empty.
+        region: the Region in which it fails.
+        story: in which story it is called.
+    """
+
+    service: str
+    name: str
+    place: str = ""
+    region: str | None = None
+    story: Story = Story.CANDIDATE
+
+    def __str__(self) -> str:
+        """Give `elb.DescribeLoadBalancers`."""
+        return f"{self.service}.{self.name}"
+
+    @property
+    def is_read_by_region(self) -> bool:
+        """Whether it is a call of a source that stands in every Region."""
+        return self.region is not None
+
+    def fails(
+        self, fault: faults.Fault, times: int | None = None
+    ) -> AbstractContextManager[faults.Injection]:
+        """Let a fault happen to the operation."""
+        return faults.inject(
+            service=self.service,
+            operation=self.name,
+            region=self.region,
+            fault=fault,
+            times=times,
+        )
+
+
+def _source(service: str, name: str, kind: str) -> Operation:
+    return Operation(service, name, f"{kind} in {AWAY}", AWAY)
+
+
+LISTENER = "Load balancer listener"
+BEANSTALK = "Elastic Beanstalk"
+
+ENTRY = (
+    Operation("sts", "GetCallerIdentity"),
+    Operation("sts", "AssumeRole", story=Story.MEMBER),
+    Operation("securityhub", "GetFindings"),
+    Operation("iam", "ListServerCertificates"),
+    Operation("iam", "ListServerCertificateTags"),
+)
 SCAN = (
-    ("ec2", "DescribeRegions"),
-    ("elb", "DescribeLoadBalancers"),
-    ("elbv2", "DescribeLoadBalancers"),
-    ("elbv2", "DescribeListeners"),
-    ("elbv2", "DescribeListenerCertificates"),
-    ("cloudfront", "ListDistributions"),
-    ("appsync", "ListDomainNames"),
-    ("elasticbeanstalk", "DescribeApplications"),
-    ("elasticbeanstalk", "DescribeEnvironments"),
-    ("elasticbeanstalk", "DescribeConfigurationSettings"),
+    Operation("ec2", "DescribeRegions", "The list of Regions in us-east-1"),
+    _source("elb", "DescribeLoadBalancers", "Classic Load Balancer"),
+    _source("elbv2", "DescribeLoadBalancers", LISTENER),
+    _source("elbv2", "DescribeListeners", LISTENER),
+    _source("elbv2", "DescribeListenerCertificates", LISTENER),
+    Operation("cloudfront", "ListDistributions", "CloudFront distribution (global)"),
+    _source("appsync", "ListDomainNames", "AppSync custom domain"),
+    _source("elasticbeanstalk", "DescribeApplications", BEANSTALK),
+    _source("elasticbeanstalk", "DescribeEnvironments", BEANSTALK),
+    _source("elasticbeanstalk", "DescribeConfigurationSettings", BEANSTALK),
 )
-# The calls that a proof and a delete need besides; without one there is an `unverified`.
-PROOF = (
-    ("sts", "GetCallerIdentity"),
-    ("sts", "AssumeRole"),
-    ("securityhub", "GetFindings"),
-    ("iam", "ListServerCertificates"),
-    ("iam", "ListServerCertificateTags"),
-    ("iam", "GetServerCertificate"),
-    ("iam", "DeleteServerCertificate"),
-    ("s3", "PutObject"),
+ACTION = (
+    Operation("iam", "GetServerCertificate"),
+    Operation("s3", "PutObject"),
+    Operation("iam", "DeleteServerCertificate"),
+    Operation("s3", "ListObjectsV2", story=Story.REDELIVERED),
+    Operation("s3", "GetObject", story=Story.REDELIVERED),
 )
-# The calls that read who deleted a certificate that is gone.
-VOUCHING = (("s3", "ListObjectsV2"), ("s3", "GetObject"))
-REPORT = (("securityhub", "BatchUpdateFindings"), ("sns", "Publish"))
+WRITE = Operation("securityhub", "BatchUpdateFindings")
+TELL = Operation("sns", "Publish")
+
+BEFORE_THE_REPORT = (*ENTRY, *SCAN, *ACTION)
+OPERATIONS = (*BEFORE_THE_REPORT, WRITE, TELL)
+
+DENIED_BY_SCP = faults.DeniedByScp()
+# The error, and how the note names it; services have words of their own for a missing permission.
+REFUSALS: dict[str, tuple[faults.Fault, str]] = {
+    "denied": (faults.AccessDenied(), "AccessDenied|UnauthorizedOperation|AuthorizationError"),
+    "denied-by-scp": (DENIED_BY_SCP, "by a service control policy"),
+    "unknown-token": (
+        faults.AwsFault(
+            "UnrecognizedClientException", "The security token included is invalid.", 403
+        ),
+        "UnrecognizedClientException",
+    ),
+    "invalid-token": (
+        faults.AwsFault("InvalidClientTokenId", "The security token included is invalid.", 403),
+        "InvalidClientTokenId",
+    ),
+    "not-opted-in": (
+        faults.AwsFault("OptInRequired", "You are not subscribed to this service.", 403),
+        "OptInRequired",
+    ),
+    "another-error": (
+        faults.AwsFault("ValidationError", "1 validation error detected.", 400),
+        "ValidationError",
+    ),
+}
 
 
-def name_cell(value: object) -> str:
-    return "-".join(value) if isinstance(value, tuple) else str(value)
+HICCUPS: dict[str, faults.Fault] = {
+    "throttled": faults.Throttled(),
+    "internal-failure": faults.InternalFailure(),
+    "unavailable": faults.AwsFault("TheServerIsBusy", "Try again.", 503),
+    "connection-dropped": faults.ConnectionDropped(),
+    "does-not-resolve": faults.NotOffered(),
+}
 
 
-class Busy:
-    """An account in which every call is made: something of every kind, and one clean candidate."""
-
-    def __init__(self, deployment: Deployment, account_id: str = MEMBER_ACCOUNT) -> None:
-        client = deployment.aws.client
-        deployment.configure(MEMBER_ROLE_NAME="iam26-member")
-        used = deployment.upload("used", days=90, account_id=account_id)["Arn"]
-        seed.create_load_balancer(client, "shop", used, account_id=account_id)
-        seed.create_environment(client, "billing", "prod", used, account_id=account_id)
-        certificate = deployment.upload("old-web", account_id=account_id)
-        self.deployment = deployment
-        self.account_id = account_id
-        self.event = deployment.report(certificate["Arn"], account_id=account_id)
-
-    def certificates(self) -> set[str]:
-        iam = self.deployment.aws.client("iam", account_id=self.account_id)
-        listed = iam.list_server_certificates()["ServerCertificateMetadataList"]
-        return {one["ServerCertificateName"] for one in listed}
+@pytest.fixture(scope="module")
+def town() -> Iterator[Aws]:
+    """A local AWS for the whole matrix: one of everything in it uses a valid certificate."""
+    with in_process() as aws, faults.skip_backoff():
+        later = datetime.now(UTC) + timedelta(days=900)
+        everyday = seed.upload_certificate(aws.client, "everyday", expires=later)
+        furnish(aws.client, AWAY, everyday)
+        yield aws
 
 
 @pytest.fixture
-def busy(deployment: Deployment) -> Busy:
-    """A member account in which every call is made, with one clean candidate."""
-    return Busy(deployment)
+def estate(town: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The application in that AWS, which a test leaves as it found it."""
+    town.knobs.enabled_regions = ("us-east-1", AWAY)
+    town.knobs.guard_certificates_in_use = False
+    monkeypatch.setattr("handlers.aws.findings.RETRY_DELAYS_SECONDS", (0, 0, 0))
+    deployment = Deployment(town, monkeypatch)
+    deployment.create()
+    yield deployment
+    town.knobs.reset()
+    town.knobs.guard_certificates_in_use = False
+    deployment.messages()
+    for account_id in (OWN_ACCOUNT, MEMBER_ACCOUNT):
+        if holds(deployment, "old-web", account_id):
+            iam = town.client("iam", account_id=account_id)
+            iam.delete_server_certificate(ServerCertificateName="old-web")
+    for key in deployment.archive():
+        town.client("s3").delete_object(Bucket=BUCKET, Key=key)
 
 
-@contextmanager
-def failing(cell: tuple[str, str], fault: faults.Fault) -> Iterator[None]:
-    service, operation = cell
-    with faults.inject(service=service, operation=operation, fault=fault) as injection:
-        yield
-    assert injection.hits, "the call that should fail was never made"
+def forget_own_account() -> None:
+    """Forget what a warm function knows of its account, so that STS is asked again."""
+    accounts: Any = wire_remediation(os.environ).accounts
+    accounts._own_id = None
 
 
-def test_matrix_has_every_call(busy: Busy) -> None:
-    """The matrix below holds exactly the operations that the function calls."""
-    with faults.record_calls() as calls:
-        busy.deployment.handle(busy.event)
-        busy.deployment.handle(busy.event)
-
-    made = {(call.service, call.operation) for call in calls}
-    assert busy.certificates() == {"used"}
-    assert made | {("sts", "GetCallerIdentity")} == {*SCAN, *PROOF, *VOUCHING, *REPORT}
-
-
-@pytest.mark.parametrize(
-    ("cell", "fault"), itertools.product([*SCAN, *PROOF[1:]], REFUSALS), ids=name_cell
-)
-def test_refusal_is_unverified(busy: Busy, cell: tuple[str, str], fault: str) -> None:
-    """A call that is refused leaves the proof incomplete: kept, and the note says which call."""
-    with failing(cell, REFUSALS[fault]):
-        [outcome] = busy.deployment.handle(busy.event)["outcomes"]
-
-    assert busy.certificates() == {"used", "old-web"}
-    assert (outcome["outcome"], outcome["workflowStatus"]) == ("unverified", "NOTIFIED")
-    assert busy.deployment.status(busy.event) == "NOTIFIED"
-    gap = busy.deployment.finding(busy.event)["UserDefinedFields"]["iam26References"]
-    if cell in PROOF:
-        assert cell[1] in gap
-    else:
-        assert "us-east-1" in gap or "(global)" in gap
+def begin(deployment: Deployment, story: Story) -> Event:
+    """Tell a story up to the invocation in question, and give that one's event."""
+    account_id = OWN_ACCOUNT
+    if story is Story.MEMBER:
+        account_id = MEMBER_ACCOUNT
+        deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    certificate = deployment.upload("old-web", account_id=account_id)
+    event = deployment.report(certificate["Arn"], account_id=account_id)
+    if story is Story.REDELIVERED:
+        with WRITE.fails(faults.Throttled()):
+            assert deployment.handle_batch(event) == [0]
+        assert not holds(deployment, "old-web")
+    forget_own_account()
+    return event
 
 
-@pytest.mark.parametrize(
-    ("cell", "fault"), itertools.product([*SCAN, *PROOF[1:]], OUTAGES), ids=name_cell
-)
-def test_outage_is_tried_again(busy: Busy, cell: tuple[str, str], fault: str) -> None:
-    """A call that AWS cannot answer now leaves the finding untouched; the message comes again."""
-    with failing(cell, OUTAGES[fault]):
-        assert busy.deployment.handle_batch(busy.event) == [0]
-
-    assert "old-web" in busy.certificates()
-    assert busy.deployment.status(busy.event) == "NEW"
-    assert busy.deployment.note(busy.event) is None
-    assert busy.deployment.messages() == []
-
-    assert busy.deployment.handle_batch(busy.event, receive_count=2) == []
-    assert busy.certificates() == {"used"}
-    assert busy.deployment.status(busy.event) == "RESOLVED"
+def holds(deployment: Deployment, name: str, account_id: str = OWN_ACCOUNT) -> bool:
+    iam = deployment.aws.client("iam", account_id=account_id)
+    held = iam.list_server_certificates()["ServerCertificateMetadataList"]
+    return any(one["ServerCertificateName"] == name for one in held)
 
 
-@pytest.mark.parametrize("cell", VOUCHING, ids=name_cell)
-@pytest.mark.parametrize("fault", REFUSALS)
-def test_unreadable_archive_is_unverified(busy: Busy, cell: tuple[str, str], fault: str) -> None:
-    """Without the archive it cannot be told who deleted a certificate that is gone."""
-    busy.deployment.handle(busy.event)
-
-    with failing(cell, REFUSALS[fault]):
-        [outcome] = busy.deployment.handle(busy.event)["outcomes"]
-
-    assert outcome["outcome"] == "unverified"
-    assert cell[1] in str(busy.deployment.note(busy.event))
+def is_kept(deployment: Deployment, story: Story) -> bool:
+    """Tell whether the certificate is there, where the story has one to lose."""
+    account_id = MEMBER_ACCOUNT if story is Story.MEMBER else OWN_ACCOUNT
+    return story is Story.REDELIVERED or holds(deployment, "old-web", account_id)
 
 
-@pytest.mark.parametrize("cell", VOUCHING, ids=name_cell)
-@pytest.mark.parametrize("fault", OUTAGES)
-def test_archive_that_cannot_answer_now(busy: Busy, cell: tuple[str, str], fault: str) -> None:
-    """An archive that does not answer now leaves the finding as it is."""
-    busy.deployment.handle(busy.event)
-    before = busy.deployment.finding(busy.event)
-
-    with failing(cell, OUTAGES[fault]):
-        assert busy.deployment.handle_batch(busy.event) == [0]
-
-    assert busy.deployment.finding(busy.event) == before
+def states(deployment: Deployment) -> list[str]:
+    return [record["state"] for record in deployment.archive().values()]
 
 
-@pytest.mark.parametrize("fault", [*REFUSALS, *OUTAGES])
-def test_finding_that_cannot_be_written(busy: Busy, fault: str) -> None:
-    """An update that fails as a whole is not lost: the message comes again, and then tells."""
-    with failing(REPORT[0], (REFUSALS | OUTAGES)[fault]):
-        assert busy.deployment.handle_batch(busy.event) == [0]
-    assert busy.deployment.messages() == []
-
-    assert busy.deployment.handle_batch(busy.event, receive_count=2) == []
-
-    assert busy.deployment.status(busy.event) == "RESOLVED"
-    assert str(busy.deployment.note(busy.event)).startswith("Deleted: ")
-    assert len(busy.deployment.messages()) == 1
-
-
-@pytest.mark.parametrize("fault", [*REFUSALS, *OUTAGES])
-def test_notification_that_fails(
-    busy: Busy, fault: str, read_log: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A notification that fails is logged and counted; nothing comes again for it."""
-    with failing(REPORT[1], (REFUSALS | OUTAGES)[fault]):
-        assert busy.deployment.handle_batch(busy.event) == []
-
-    assert busy.deployment.status(busy.event) == "RESOLVED"
-    assert [line["message"] for line in read_log() if line["level"] == "ERROR"] == [
-        "notification was not published"
-    ]
-    assert '"FailedNotifications":[1.0]' in capsys.readouterr().out
+def read_metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """Give the sum of every metric that was emitted."""
+    sums: dict[str, float] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if '"_aws"' not in line:
+            continue
+        emitted = json.loads(line)
+        for group in emitted["_aws"]["CloudWatchMetrics"]:
+            for metric in group["Metrics"]:
+                values = emitted[metric["Name"]]
+                sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(values)
+    return sums
 
 
-@pytest.mark.parametrize("fault", [*REFUSALS, *OUTAGES])
-def test_own_account_unknown(deployment: Deployment, fault: str) -> None:
-    """Without knowing our own account no finding is in scope, and nothing is deleted."""
-    event = deployment.report(deployment.upload("old-web")["Arn"])
+class TestMatrix:
+    """Operation by operation, error by error."""
 
-    with failing(("sts", "GetCallerIdentity"), (REFUSALS | OUTAGES)[fault]):
-        given_back = deployment.handle_batch(event)
+    def test_every_operation_is_in_it(self, estate: Deployment) -> None:
+        """The matrix has exactly the operations that the application calls."""
+        used = set()
+        for story in Story:
+            event = begin(estate, story)
+            with faults.record_calls() as calls:
+                assert estate.handle_batch(event) == []
+            used |= {f"{call.service}.{call.operation}" for call in calls}
 
-    assert deployment.certificates() == {"old-web"}
-    assert given_back == ([0] if fault in OUTAGES else [])
-    assert deployment.status(event) == ("NEW" if fault in OUTAGES else "NOTIFIED")
+        assert used == {str(operation) for operation in OPERATIONS}
+
+    # First, because failures use up the SDK's budget for retries, which its clients keep.
+    @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
+    def test_answered_in_the_end(self, estate: Deployment, operation: Operation) -> None:
+        """An error that passes within the SDK's own retries changes nothing."""
+        event = begin(estate, operation.story)
+
+        with operation.fails(faults.Throttled(), times=1) as failure:
+            assert estate.handle_batch(event) == []
+
+        assert failure.hits == 1
+        assert estate.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
+
+    @pytest.mark.parametrize("refusal", REFUSALS)
+    @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
+    def test_refused(self, estate: Deployment, operation: Operation, refusal: str) -> None:
+        """What AWS refuses for good leaves the proof incomplete, and the note names it."""
+        fault, says = REFUSALS[refusal]
+        event = begin(estate, operation.story)
+        records = len(states(estate))
+
+        with operation.fails(fault) as failure:
+            assert estate.handle_batch(event) == []
+
+        assert failure.hits
+        assert is_kept(estate, operation.story)
+        finding = estate.finding(event)
+        assert finding["UserDefinedFields"]["iam26Outcome"] == "unverified"
+        assert finding["Workflow"]["Status"] == "NOTIFIED"
+        note = finding["Note"]["Text"]
+        assert note.startswith("Kept: ")
+        assert (operation.place or operation.name) in note
+        assert any(code in note for code in says.split("|"))
+        [message] = estate.messages()
+        assert message.attributes["outcome"] == "unverified"
+        assert "deleting" not in states(estate)[records:]
+
+    @pytest.mark.parametrize("hiccup", HICCUPS)
+    @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
+    def test_not_answered(self, estate: Deployment, operation: Operation, hiccup: str) -> None:
+        """What AWS cannot answer now leaves the finding untouched, and the message comes again."""
+        event = begin(estate, operation.story)
+        before = estate.finding(event)
+
+        with operation.fails(HICCUPS[hiccup]) as failure:
+            assert estate.handle_batch(event) == [0]
+
+        assert failure.hits
+        assert is_kept(estate, operation.story)
+        assert estate.finding(event) == before
+        assert estate.messages() == []
+        assert estate.handle_batch(event, receive_count=2) == []
+        assert estate.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
+
+    @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
+    def test_not_answered_to_a_bare_event(self, estate: Deployment, operation: Operation) -> None:
+        """Without a queue the caller gets the error, which names the call, and tries again."""
+        event = begin(estate, operation.story)
+
+        with (
+            operation.fails(faults.Throttled()),
+            pytest.raises(TransientError, match=f"^{operation.name} answered "),
+        ):
+            estate.handle(event)
+
+        assert is_kept(estate, operation.story)
+        assert estate.status(event) == "NEW"
 
 
-class TestUnprocessedFindings:
-    """HTTP 200 that carries a refusal."""
+class TestReport:
+    """Errors of the calls that tell what was done."""
+
+    @pytest.mark.parametrize("error", [*REFUSALS, *HICCUPS])
+    def test_finding_cannot_be_written(self, estate: Deployment, error: str) -> None:
+        """The message comes again, and then the finding tells of the deletion all the same."""
+        fault = HICCUPS.get(error) or REFUSALS[error][0]
+        event = begin(estate, Story.CANDIDATE)
+
+        with WRITE.fails(fault):
+            assert estate.handle_batch(event) == [0]
+
+        assert estate.status(event) == "NEW"
+        assert estate.messages() == []
+        assert states(estate) == ["deleting"]
+        assert estate.handle_batch(event, receive_count=2) == []
+        assert estate.status(event) == "RESOLVED"
+        assert str(estate.note(event)).startswith("Deleted: ")
+        [message] = estate.messages()
+        assert message.attributes["outcome"] == "deleted"
+
+    @pytest.mark.parametrize("error", [*REFUSALS, *HICCUPS])
+    def test_nobody_can_be_told(
+        self,
+        estate: Deployment,
+        read_log: ReadLog,
+        capsys: pytest.CaptureFixture[str],
+        error: str,
+    ) -> None:
+        """A notification that fails is logged and counted, and nothing comes again for it."""
+        fault = HICCUPS.get(error) or REFUSALS[error][0]
+        event = begin(estate, Story.CANDIDATE)
+
+        with TELL.fails(fault):
+            assert estate.handle_batch(event) == []
+
+        assert estate.status(event) == "RESOLVED"
+        assert read_metrics(capsys)["FailedNotifications"] == 1
+        errors = [line["message"] for line in read_log() if line["level"] == "ERROR"]
+        assert errors == ["notification was not published"]
 
     @pytest.mark.parametrize("code", ["ConcurrentUpdateError", "InternalFailure"])
-    def test_retried_at_once(self, deployment: Deployment, code: str) -> None:
-        """What may pass is tried again within the invocation."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-        self.refuse(deployment, event, code, times=2)
+    def test_update_that_passes_later(self, estate: Deployment, code: str) -> None:
+        """What Security Hub could not process at once is tried again at once."""
+        event = begin(estate, Story.CANDIDATE)
+        estate.aws.knobs.unprocessed_findings[finding_of(event)["Id"]] = Unprocessed(code)
 
-        assert deployment.handle_batch(event) == []
+        assert estate.handle_batch(event) == []
 
-        assert deployment.status(event) == "RESOLVED"
+        assert estate.status(event) == "RESOLVED"
 
     @pytest.mark.parametrize("code", ["ConcurrentUpdateError", "InternalFailure"])
-    def test_then_transient(self, deployment: Deployment, code: str) -> None:
-        """What does not pass after some tries comes again."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-        self.refuse(deployment, event, code, times=99)
+    def test_update_that_does_not_pass(self, estate: Deployment, code: str) -> None:
+        """What Security Hub cannot process now comes again; the others of the update do not."""
+        certificate = estate.upload("old-web")
+        events = [estate.report(certificate["Arn"]) for _ in range(3)]
+        busy = finding_of(events[1])["Id"]
+        estate.aws.knobs.unprocessed_findings[busy] = Unprocessed(code, times=99)
 
-        assert deployment.handle_batch(event) == [0]
+        assert estate.handle_batch(*events) == [1]
 
-        assert deployment.status(event) == "NEW"
+        assert [estate.status(one) for one in events] == ["RESOLVED", "NEW", "RESOLVED"]
+        estate.aws.knobs.unprocessed_findings.clear()
+        assert estate.handle_batch(events[1], receive_count=2) == []
+        assert estate.note(events[1]) == estate.note(events[0])
 
     @pytest.mark.parametrize("code", ["FindingNotFound", "InvalidInput", "FindingSizeExceeded"])
-    def test_outcome_stands(
+    def test_update_that_never_passes(
         self,
-        deployment: Deployment,
-        code: str,
-        read_log: Any,
+        estate: Deployment,
+        read_log: ReadLog,
         capsys: pytest.CaptureFixture[str],
+        code: str,
     ) -> None:
-        """What cannot pass is logged and counted; the outcome stands."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-        self.refuse(deployment, event, code, times=99)
+        """What Security Hub rejects for good is logged and counted, and the outcome stands."""
+        event = begin(estate, Story.CANDIDATE)
+        rejected = finding_of(event)["Id"]
+        estate.aws.knobs.unprocessed_findings[rejected] = Unprocessed(code, times=99)
 
-        outcome = deployment.handle_one(event)
+        outcome = estate.handle_one(event)
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("deleted", "NEW")
-        errors = [line["reason"] for line in read_log() if line["level"] == "ERROR"]
-        assert errors == [code]
-        assert '"RejectedFindingUpdates":[1.0]' in capsys.readouterr().out
-
-    @staticmethod
-    def refuse(deployment: Deployment, event: Event, code: str, times: int) -> None:
-        """Let Security Hub leave the event's finding unprocessed so many times."""
-        from local.world import Unprocessed  # noqa: PLC0415 - used here alone
-
-        finding_id = event["detail"]["findings"][0]["Id"]
-        deployment.aws.knobs.unprocessed_findings[finding_id] = Unprocessed(code, times)
+        assert not holds(estate, "old-web")
+        assert read_metrics(capsys)["RejectedFindingUpdates"] == 1
+        [error] = [line for line in read_log() if line["level"] == "ERROR"]
+        assert (error["findingId"], error["reason"]) == (rejected, code)
+        assert estate.handle_batch(event) == []
 
 
-class TestDeniedByPolicy:
-    """An explicit deny in a service control policy."""
+class TestDeniedRegions:
+    """An explicit deny in a service control policy, where settings put such Regions aside."""
 
     @pytest.fixture(autouse=True)
-    def out_of_scope(self, deployment: Deployment) -> None:
-        """Count it as out of scope."""
-        deployment.configure(DENIED_REGIONS="OutOfScope")
+    def put_aside(self, estate: Deployment) -> None:
+        """Set DENIED_REGIONS=OutOfScope."""
+        estate.configure(DENIED_REGIONS="OutOfScope")
 
-    @pytest.mark.parametrize("service", ["elb", "elbv2", "appsync", "elasticbeanstalk"])
-    def test_region_is_named(self, deployment: Deployment, service: str) -> None:
-        """A Region that a policy denies is out of scope, and named in note and evidence."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
+    @pytest.mark.parametrize("operation", [one for one in SCAN if one.is_read_by_region], ids=str)
+    def test_region_out_of_scope(self, estate: Deployment, operation: Operation) -> None:
+        """The Region counts as out of scope, and note and evidence name it."""
+        event = begin(estate, Story.CANDIDATE)
 
-        with faults.inject(service=service, region="eu-west-1", fault=faults.DeniedByScp()):
-            assert deployment.handle_one(event)["outcome"] == "deleted"
+        with operation.fails(DENIED_BY_SCP):
+            assert estate.handle_one(event)["outcome"] == "deleted"
 
-        assert "Out of scope by the settings: eu-west-1." in str(deployment.note(event))
-        [record] = deployment.archive().values()
-        assert record["regionsOutOfScope"] == ["eu-west-1"]
-        states = {one["state"] for one in record["evidence"]["coverage"]}
-        assert states == {"read", "out of scope"}
-
-    def test_plain_denial_is_a_gap(self, deployment: Deployment) -> None:
-        """Access denied without such a policy stays a gap."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        with faults.inject(service="elb", region="eu-west-1", fault=faults.AccessDenied()):
-            assert deployment.handle_one(event)["outcome"] == "unverified"
-
-    def test_cloudfront_is_no_region(self, deployment: Deployment) -> None:
-        """CloudFront, which has no Region, stays a gap."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        with faults.inject(service="cloudfront", fault=faults.DeniedByScp()):
-            assert deployment.handle_one(event)["outcome"] == "unverified"
-
-    def test_what_others_show_counts(self, deployment: Deployment) -> None:
-        """What the Region's other sources show still keeps the certificate."""
-        certificate = deployment.upload("old-web")
-        client = deployment.aws.client
-        seed.create_classic_load_balancer(client, "edge", certificate["Arn"], region="eu-west-1")
-
-        with faults.inject(service="appsync", region="eu-west-1", fault=faults.DeniedByScp()):
-            outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
-
-        assert outcome["outcome"] == "in-use"
-
-
-class TestEndpointThatDoesNotResolve:
-    """A service that a Region may not offer."""
-
-    def test_not_offered(self, deployment: Deployment) -> None:
-        """Where the SDK lists no endpoint either, the service is not offered: no gap."""
-        deployment.aws.knobs.enabled_regions = ("us-east-1", "mx-central-1")
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        assert deployment.handle_one(event)["outcome"] == "deleted"
-
-        [record] = deployment.archive().values()
-        missing = {
-            (one["source"], one["region"])
-            for one in record["evidence"]["coverage"]
-            if one["state"] == "not offered"
-        }
-        assert missing == {
-            ("AppSync custom domain", "mx-central-1"),
-            ("Elastic Beanstalk", "mx-central-1"),
-        }
-
-    @pytest.mark.parametrize("service", ["elb", "elbv2", "appsync", "elasticbeanstalk"])
-    def test_listed_endpoint_is_an_outage(self, deployment: Deployment, service: str) -> None:
-        """Where the SDK lists one, it is an outage, and comes again."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        with faults.inject(service=service, region="eu-west-1", fault=faults.NotOffered()):
-            assert deployment.handle_batch(event) == [0]
-
-        assert deployment.status(event) == "NEW"
-
-    def test_unlisted_service_that_is_there(self, deployment: Deployment) -> None:
-        """A service that is offered although the SDK does not know it is read like any other."""
-        deployment.aws.knobs.enabled_regions = ("us-east-1", "mx-central-1")
-        deployment.aws.knobs.only_offered_regions = False
-        certificate = deployment.upload("old-web")
-        seed.create_api_domain(
-            deployment.aws.client, "api.example.com", certificate["Arn"], region="mx-central-1"
-        )
-
-        assert deployment.handle_one(deployment.report(certificate["Arn"]))["outcome"] == "in-use"
-
-
-class TestVanished:
-    """What was deleted between a list and the question about it is no reference."""
+        assert f"Out of scope by the settings: {AWAY}." in str(estate.note(event))
+        [record] = estate.archive().values()
+        assert record["regionsOutOfScope"] == [AWAY]
+        aside = [one for one in record["evidence"]["coverage"] if one["state"] == "out of scope"]
+        assert [(one["source"], one["region"]) for one in aside] == [
+            (operation.place.removesuffix(f" in {AWAY}"), AWAY)
+        ]
 
     @pytest.mark.parametrize(
-        ("operation", "code", "message"),
-        [
-            ("DescribeListeners", "LoadBalancerNotFound", "One or more not found"),
-            ("DescribeListenerCertificates", "ListenerNotFound", "One or more not found"),
-            (
-                "DescribeConfigurationSettings",
-                "InvalidParameterValue",
-                "No Environment found for EnvironmentName = 'prod'.",
-            ),
-            (
-                "DescribeConfigurationSettings",
-                "InvalidParameterValue",
-                "No Configuration Template named 'billing/old' found.",
-            ),
-        ],
+        "operation", [one for one in BEFORE_THE_REPORT if not one.is_read_by_region], ids=str
     )
-    def test_no_reference(self, busy: Busy, operation: str, code: str, message: str) -> None:
-        """The certificate goes although a holder of others vanished on the way."""
-        with faults.inject(operation=operation, fault=faults.AwsFault(code, message, 400)):
-            [outcome] = busy.deployment.handle(busy.event)["outcomes"]
+    def test_what_is_in_no_region(self, estate: Deployment, operation: Operation) -> None:
+        """What does not stand in a Region of its own cannot be put aside."""
+        event = begin(estate, operation.story)
 
-        assert outcome["outcome"] == "deleted"
+        with operation.fails(DENIED_BY_SCP):
+            assert estate.handle_one(event)["outcome"] == "unverified"
 
+        assert is_kept(estate, operation.story)
 
-class TestBeanstalkAnswersEmptyLists:
-    """Beanstalk answers a missing permission with an empty list."""
+    @pytest.mark.parametrize("operation", [one for one in SCAN if one.is_read_by_region], ids=str)
+    def test_other_denials(self, estate: Deployment, operation: Operation) -> None:
+        """A permission that the role lacks is no Region that the organisation closed."""
+        event = begin(estate, Story.CANDIDATE)
 
-    @pytest.mark.parametrize("operation", ["DescribeConfigurationSettings", "DescribeApplications"])
-    def test_is_a_gap(self, busy: Busy, operation: str) -> None:
-        """What one list names must come back from the others."""
-        busy.deployment.aws.knobs.beanstalk_denied = frozenset({operation})
+        with operation.fails(faults.AccessDenied()):
+            assert estate.handle_one(event)["outcome"] == "unverified"
 
-        [outcome] = busy.deployment.handle(busy.event)["outcomes"]
-
-        assert outcome["outcome"] == "unverified"
-        assert "as if permission were missing" in str(busy.deployment.note(busy.event))
-        assert "old-web" in busy.certificates()
-
-
-class TestTime:
-    """An invocation that runs out of time, and a proof that grows old."""
-
-    def test_no_time_left(self, deployment: Deployment) -> None:
-        """With seconds left nothing is begun: the finding is untouched, the message comes again."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-        batch = seed.sqs_batch([event])
-
-        answer = deployment.handle(batch, milliseconds_left=9_000)
-
-        assert len(answer["batchItemFailures"]) == 1
-        assert deployment.status(event) == "NEW"
-
-    def test_scan_that_takes_too_long(self, deployment: Deployment) -> None:
-        """A scan is given up in time for the report."""
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        with faults.inject(service="appsync", region="eu-west-1", fault=faults.Slow(3)):
-            answer = deployment.handle(seed.sqs_batch([event]), milliseconds_left=11_500)
-
-        assert len(answer["batchItemFailures"]) == 1
-        assert deployment.status(event) == "NEW"
-        assert deployment.certificates() == {"old-web"}
+        assert holds(estate, "old-web")

@@ -39,6 +39,10 @@ async def _read_listeners(reader: Reader, balancer: "LoadBalancerTypeDef") -> No
     )
     try:
         async for page in reader.pages(paginator):
+            # At once, so that these count even if a call for an SNI list fails.
+            for listener in page["Listeners"]:
+                for certificate in listener.get("Certificates", []):
+                    reader.note(_name(balancer, listener), certificate.get("CertificateArn"))
             await reader.in_parallel(
                 _read_certificates(reader, balancer, listener)
                 for listener in page["Listeners"]
@@ -52,7 +56,7 @@ async def _read_certificates(
     reader: Reader, balancer: "LoadBalancerTypeDef", listener: "ListenerTypeDef"
 ) -> None:
     client: ElasticLoadBalancingv2Client = reader.client
-    holder = f"{balancer.get('LoadBalancerName', '?')}:{listener.get('Port', '?')}"
+    holder = _name(balancer, listener)
     paginator = client.get_paginator("describe_listener_certificates").paginate(
         ListenerArn=listener["ListenerArn"], PaginationConfig={"PageSize": PAGE_SIZE}
     )
@@ -62,9 +66,11 @@ async def _read_certificates(
             for certificate in page["Certificates"]:
                 reader.note(holder, certificate.get("CertificateArn"))
     except client.exceptions.ListenerNotFoundException:
-        return  # It was deleted since it was listed.
-    for certificate in listener.get("Certificates", []):
-        reader.note(holder, certificate.get("CertificateArn"))
+        reader.forget(holder)  # It was deleted since it was listed.
+
+
+def _name(balancer: "LoadBalancerTypeDef", listener: "ListenerTypeDef") -> str:
+    return f"{balancer.get('LoadBalancerName', '?')}:{listener.get('Port', '?')}"
 
 
 SOURCE = Source(name="Load balancer listener", service="elbv2", read=read_load_balancers)

@@ -143,7 +143,7 @@ class Scan:
         except IncompleteReadingError as error:
             result: Coverage | Gap = Gap(source=source.name, region=region, cause=str(error))
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            result = self._weigh_error(error, source, region)
+            result = self._weigh_error(error, source, region, has_answered=reader.calls > 0)
         else:
             result = self._cover(source, region, CoverageState.READ, reader.examined)
         return Place(result, tuple(reader.found), reader.calls)
@@ -153,13 +153,15 @@ class Scan:
             return self.clients.get(source.service)
         return self.clients.get_regional(source.service, region)
 
-    def _weigh_error(self, error: Exception, source: Source, region: str) -> Coverage | Gap:
+    def _weigh_error(
+        self, error: Exception, source: Source, region: str, *, has_answered: bool
+    ) -> Coverage | Gap:
         """Give what an error means for the proof.
 
         Raises:
             TransientError: it means nothing yet.
         """
-        if self._is_not_offered(error, source, region):
+        if not has_answered and self._is_not_offered(error, source, region):
             return self._cover(source, region, CoverageState.NOT_OFFERED)
         translated = translate_error(error, source.service)
         if isinstance(translated, TransientError):

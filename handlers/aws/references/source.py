@@ -34,8 +34,9 @@ class Reader:
 
     async def call(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the answer of one AWS call."""
+        answer = await self._run(lambda: operation(*args, **kwargs))
         self.calls += 1
-        return await self._run(lambda: operation(*args, **kwargs))
+        return answer
 
     async def pages(self, paginator: Iterable[R]) -> AsyncIterator[R]:
         """Give the pages of a boto3 paginator, to the last one."""
@@ -65,6 +66,10 @@ class Reader:
                     live=live,
                 )
             )
+
+    def forget(self, holder: str) -> None:
+        """Drop what a holder named: it is gone."""
+        self.found = [one for one in self.found if one.holder != holder]
 
     async def _run(self, work: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -1,0 +1,397 @@
+"""Outcomes: their row of the table, and how they are written where people look."""
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.certificate import CertificateIdentifier
+from models.decision import conclude_exempt, conclude_in_use, decide, unverified
+from models.finding import WorkflowStatus
+from models.outcome import (
+    UPDATED_BY,
+    CertificateReport,
+    Conclusion,
+    Outcome,
+    compose_notification,
+    describe_fields,
+    merge_fields,
+)
+from models.reference import Gap
+from models.settings import Settings
+from tests.builders import (
+    ACCOUNT,
+    NOW,
+    make_arn,
+    make_certificate,
+    make_finding,
+    make_reference,
+    make_references,
+)
+
+LONG_NAME = "n" * 128
+LONG_PATH = "/" + "p" * 498 + "/"
+HOLDERS = [f"Load balancer listener edge-{n:02}:443 in eu-central-1" for n in range(25)]
+GAPS = [
+    Gap(source="Elastic Beanstalk", region=f"eu-west-{n}", cause="AccessDenied") for n in range(25)
+]
+NOTIFYING = (Outcome.DELETED, Outcome.WOULD_DELETE, Outcome.IN_USE, Outcome.UNVERIFIED)
+
+item_lists = st.lists(st.text("ab ", min_size=1, max_size=400), min_size=1, max_size=30)
+
+
+def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
+    fields: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "arn": make_arn(name),
+        "resource_id": make_arn(name),
+        "conclusion": conclude_in_use(make_certificate(name), HOLDERS[:1], "examined a lot"),
+    }
+    return CertificateReport.model_validate(fields | overrides)
+
+
+def conclude_with_gaps(*gaps: Gap) -> Conclusion:
+    certificate = make_certificate(LONG_NAME)
+    identifier = CertificateIdentifier.parse(certificate.name)
+    assert identifier is not None
+    conclusion = decide(
+        certificate,
+        identifier,
+        Settings(),
+        NOW,
+        tags={},
+        references=make_references(gaps=gaps),
+    )
+    assert isinstance(conclusion, Conclusion)
+    return conclusion
+
+
+class TestTable:
+    """The outcome table of the contract."""
+
+    @pytest.mark.parametrize(
+        ("name", "status", "notifies"),
+        [
+            ("deleted", WorkflowStatus.RESOLVED, True),
+            ("already-gone", WorkflowStatus.RESOLVED, False),
+            ("would-delete", WorkflowStatus.NOTIFIED, True),
+            ("not-expired", WorkflowStatus.NOTIFIED, False),
+            ("in-grace-period", WorkflowStatus.NOTIFIED, False),
+            ("exempt", WorkflowStatus.NOTIFIED, False),
+            ("in-use", WorkflowStatus.NOTIFIED, True),
+            ("unverified", WorkflowStatus.NOTIFIED, True),
+            ("refused", None, False),
+        ],
+    )
+    def test_row(self, name: str, status: WorkflowStatus | None, *, notifies: bool) -> None:
+        """Each outcome has the workflow status of its row, and notifies as its row says."""
+        outcome = Outcome(name)
+        assert outcome.workflow_status is status
+        assert outcome.notifies is notifies
+
+    def test_all_rows(self) -> None:
+        """There are nine outcomes, and all but `refused` move a finding out of NEW."""
+        assert len(Outcome) == 9
+        statuses = {one.workflow_status for one in Outcome if one is not Outcome.REFUSED}
+        assert statuses == {WorkflowStatus.RESOLVED, WorkflowStatus.NOTIFIED}
+
+    def test_name_of_who_updates(self) -> None:
+        """Notes are signed with the name of the application."""
+        assert UPDATED_BY == "iam26-remediation"
+
+
+class TestNote:
+    """The note on a finding."""
+
+    def test_names_every_holder_that_fits(self) -> None:
+        """A few holders are all named, followed by what to do."""
+        note = conclude_in_use(make_certificate("web"), HOLDERS[:2], "examined a lot").note
+        assert note == (
+            "Kept: certificate web expired on 2026-10-21, but it is in use by "
+            "Load balancer listener edge-00:443 in eu-central-1; "
+            "Load balancer listener edge-01:443 in eu-central-1. Replace it there first."
+        )
+
+    @pytest.mark.parametrize("name", ["web", LONG_NAME])
+    def test_many_holders(self, name: str) -> None:
+        """Of 25 holders the first are named whole, the rest is counted, and the advice stays."""
+        note = conclude_in_use(make_certificate(name), HOLDERS, "examined a lot").note
+        assert len(note) <= 512
+        assert f"{HOLDERS[0]}; {HOLDERS[1]}; " in note
+        assert note.endswith(" more. Replace it there first.")
+        shown = note.count("Load balancer listener")
+        assert f"; and {25 - shown} more." in note
+
+    def test_many_gaps(self) -> None:
+        """Of 25 gaps the first are named, the rest is counted, and the advice stays."""
+        note = conclude_with_gaps(*GAPS).note
+        assert len(note) <= 512
+        assert f"{GAPS[0]}; " in note
+        assert " more. Give the role the missing permission" in note
+
+    def test_long_arns(self) -> None:
+        """Two ARNs of 500-character paths are cut, so that the note still says what is wrong."""
+        certificate = make_certificate(LONG_NAME, path=LONG_PATH)
+        identifier = CertificateIdentifier.parse(make_arn(LONG_NAME, path="/new" + LONG_PATH))
+        assert identifier is not None
+        conclusion = decide(certificate, identifier, Settings(), NOW)
+        assert isinstance(conclusion, Conclusion)
+        assert len(conclusion.note) <= 512
+        assert conclusion.note.startswith(f"Kept: certificate {LONG_NAME} is not where")
+        assert "…; and 1 more." in conclusion.note
+        assert conclusion.note.endswith("Security Hub raises a new finding for it.")
+
+    def test_long_names_in_every_holder(self) -> None:
+        """A dangling holder with a long ARN leaves a note that still says what to do."""
+        held = make_arn(LONG_NAME, path=LONG_PATH)
+        certificate = make_certificate(LONG_NAME[1:])
+        identifier = CertificateIdentifier.parse(certificate.name)
+        assert identifier is not None
+        conclusion = decide(
+            certificate,
+            identifier,
+            Settings(),
+            NOW,
+            tags={},
+            references=make_references(make_reference(held), make_reference(held, holder="b:1")),
+            certificates=(certificate,),
+        )
+        assert isinstance(conclusion, Conclusion)
+        assert len(conclusion.note) <= 512
+        assert "Classic Load Balancer b:1 in us-east-1 names arn:aws:iam" in conclusion.note
+        assert conclusion.note.endswith("Point the resource at a certificate that exists.")
+
+    def test_long_tag_key(self) -> None:
+        """A tag key and a name of 128 characters each leave a note that fits."""
+        settings = Settings(exempt_tag_key="k" * 128)
+        note = conclude_exempt(make_certificate(LONG_NAME), settings).note
+        assert len(note) <= 512
+        assert "k" * 128 in note
+
+    @given(
+        lead=st.text("ab ", min_size=1, max_size=700),
+        items=item_lists | st.just([]),
+        details=st.lists(st.text("ab ", max_size=300), max_size=3),
+    )
+    def test_always_fits(self, lead: str, items: list[str], details: list[str]) -> None:
+        """Whatever it says, a note has between 1 and 512 characters and begins with its lead."""
+        conclusion = Conclusion(
+            outcome=Outcome.UNVERIFIED, lead=lead, items=tuple(items), details=tuple(details)
+        )
+        assert 1 <= len(conclusion.note) <= 512
+        assert conclusion.note.startswith(lead[:255].rstrip())
+
+
+class TestReferencesField:
+    """What refers to a certificate, as it stands in a user-defined field."""
+
+    def test_lists_what_refers_to_it(self) -> None:
+        """A list that fits is there as it is."""
+        conclusion = conclude_in_use(make_certificate(), HOLDERS[:2], "examined a lot")
+        assert conclusion.references_field == f"{HOLDERS[0]}; {HOLDERS[1]}"
+
+    def test_tells_what_was_examined(self) -> None:
+        """Where nothing refers to a certificate, the field tells what was examined."""
+        conclusion = Conclusion(outcome=Outcome.DELETED, lead="Deleted.", examined="examined 3")
+        assert conclusion.references_field == "examined 3"
+
+    def test_never_empty(self) -> None:
+        """Without a scan the field says so, because AWS takes no empty value."""
+        assert Conclusion(outcome=Outcome.EXEMPT, lead="Kept.").references_field
+
+    def test_same_set_same_text(self) -> None:
+        """Two scans that find the same holders or gaps in another order give the same text."""
+        found = [make_reference(make_arn(LONG_NAME), holder=f"edge-{n}:443") for n in range(60)]
+        certificate = make_certificate(LONG_NAME)
+        identifier = CertificateIdentifier.parse(LONG_NAME)
+        assert identifier is not None
+        texts = set()
+        for order in (found, found[::-1], found * 2):
+            references = make_references(*order)
+            one = decide(certificate, identifier, Settings(), NOW, tags={}, references=references)
+            assert isinstance(one, Conclusion)
+            texts.add(one.references_field)
+        assert len(texts) == 1
+        assert (
+            conclude_with_gaps(*GAPS).references_field
+            == conclude_with_gaps(*GAPS[::-1]).references_field
+        )
+
+    def test_different_sets_different_texts(self) -> None:
+        """Sets that differ only in what is cut off still give different texts."""
+        many = [f"{HOLDERS[0]} number {n:03}" for n in range(40)]
+        sets = [many, [*many[:-1], "another"], many[:-1], [*many, "one more"]]
+        texts = [
+            conclude_in_use(make_certificate(), one, "examined a lot").references_field
+            for one in sets
+        ]
+        assert all(len(one) <= 1024 for one in texts)
+        assert all(one != other for one, other in itertools.combinations(texts, 2))
+
+    def test_one_item_that_is_too_long(self) -> None:
+        """A single item longer than a field is cut, and still differs from its like."""
+        texts = {unverified("Kept:", ["x" * 2000 + end]).references_field for end in ("", "a", "b")}
+        assert len(texts) == 3
+        assert all(len(one) <= 1024 for one in texts)
+
+    @given(item_lists, item_lists)
+    def test_always_fits(self, items: list[str], others: list[str]) -> None:
+        """A text has at most 1024 characters, and is the same exactly where the items are."""
+        text = unverified("Kept:", items).references_field
+        other = unverified("Kept:", others).references_field
+        assert 1 <= len(text) <= 1024
+        assert (text == other) == (items == others)
+
+
+class TestUnchanged:
+    """Whether a finding already says an outcome."""
+
+    def test_new_finding(self) -> None:
+        """A finding that carries nothing of ours says nothing."""
+        assert not make_report().conclusion.is_written_on(make_finding())
+
+    @pytest.mark.parametrize(
+        "conclusion",
+        [
+            conclude_in_use(make_certificate(), HOLDERS, "examined a lot"),
+            unverified("Kept:", [str(one) for one in GAPS]),
+            Conclusion(outcome=Outcome.NOT_EXPIRED, lead="Kept."),
+        ],
+    )
+    def test_what_was_written(self, conclusion: Conclusion) -> None:
+        """A finding says what was written on it, at whatever time that was."""
+        fields = describe_fields(make_report(conclusion=conclusion), NOW)
+        assert conclusion.is_written_on(make_finding(UserDefinedFields={"a": "b"} | fields))
+        fields["iam26CheckedAt"] = "2026-01-01T00:00:00Z"
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+
+    def test_counts_do_not_matter(self) -> None:
+        """The same outcome with other counts is nothing new."""
+        fields = {"iam26Outcome": "would-delete", "iam26References": "examined 3 resources"}
+        conclusion = Conclusion(outcome=Outcome.WOULD_DELETE, lead="x", examined="examined 4")
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+
+    def test_advice_does_not_matter(self) -> None:
+        """The same gaps in other words are nothing new."""
+        fields = describe_fields(make_report(conclusion=unverified("Kept:", ["a gap"])), NOW)
+        conclusion = unverified("Kept, in other words:", ["a gap"], "Do something.")
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+
+    @pytest.mark.parametrize("items", [HOLDERS[:1], HOLDERS[1:], [*HOLDERS, "one more"], []])
+    def test_other_referrers(self, items: list[str]) -> None:
+        """Other referrers are news, also where they would be cut off."""
+        written = conclude_in_use(make_certificate(), HOLDERS, "examined a lot")
+        fields = describe_fields(make_report(conclusion=written), NOW)
+        if not items:
+            del fields["iam26References"]
+        now = conclude_in_use(make_certificate(), items or HOLDERS, "examined a lot")
+        assert not now.is_written_on(make_finding(UserDefinedFields=fields))
+
+    def test_other_outcome(self) -> None:
+        """Another outcome is news, even about the same items."""
+        fields = describe_fields(make_report(), NOW)
+        conclusion = unverified("Kept:", HOLDERS[:1])
+        assert not conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+
+
+class TestFields:
+    """The user-defined fields."""
+
+    def test_ours(self) -> None:
+        """A report is four fields, with the time in UTC to the second."""
+        checked_at = datetime(2026, 11, 20, 6, 0, 1, 999999, tzinfo=UTC)
+        assert describe_fields(make_report(), checked_at) == {
+            "iam26Outcome": "in-use",
+            "iam26Certificate": make_arn("web"),
+            "iam26CheckedAt": "2026-11-20T06:00:01Z",
+            "iam26References": HOLDERS[0],
+        }
+
+    def test_certificate_that_is_not_known(self) -> None:
+        """Where there is no ARN, what the finding names stands in its place, cut if need be."""
+        report = make_report(arn=None, resource_id="x" * 5000)
+        assert len(describe_fields(report, NOW)["iam26Certificate"]) <= 1024
+
+    def test_theirs_are_kept(self) -> None:
+        """Fields of others stay, and ours replace what we wrote before."""
+        theirs = {"ticket": "SEC-1", "iam26Outcome": "in-use"}
+        merged = merge_fields(theirs, {"iam26Outcome": "deleted", "iam26References": "none"})
+        assert merged == {"ticket": "SEC-1", "iam26Outcome": "deleted", "iam26References": "none"}
+
+    @given(
+        theirs=st.integers(0, 50),
+        replaced=st.booleans(),
+    )
+    def test_at_most_fifty(self, theirs: int, *, replaced: bool) -> None:
+        """There are never more than 50 fields, and theirs are always among them."""
+        ours = describe_fields(make_report(), NOW)
+        others = {f"field{number}": str(number) for number in range(theirs)}
+        before = others | (dict.fromkeys(ours, "old") if replaced and theirs <= 46 else {})
+        merged = merge_fields(before, ours)
+        assert len(merged) == min(50, theirs + len(ours))
+        assert merged.items() >= others.items()
+        assert "old" not in merged.values()
+
+    def test_the_outcome_comes_first(self) -> None:
+        """Where there is room for one field, it is the outcome."""
+        theirs = {f"field{number}": "" for number in range(49)}
+        merged = merge_fields(theirs, describe_fields(make_report(), NOW))
+        assert merged == theirs | {"iam26Outcome": "in-use"}
+
+    def test_nothing_is_changed_in_place(self) -> None:
+        """The fields of the finding itself stay as they are."""
+        theirs = {"iam26Outcome": "in-use"}
+        merge_fields(theirs, {"iam26Outcome": "deleted"})
+        assert theirs == {"iam26Outcome": "in-use"}
+
+
+class TestNotification:
+    """The message for people."""
+
+    @pytest.mark.parametrize("outcome", NOTIFYING)
+    @pytest.mark.parametrize("count", [1, 2, 5000])
+    def test_fits(self, outcome: Outcome, count: int) -> None:
+        """Subject and text fit what SNS takes, for one report and for 5,000."""
+        conclusion = Conclusion(
+            outcome=outcome, lead=f"Kept: {LONG_NAME} is used by", items=tuple(HOLDERS)
+        )
+        arn = make_arn(LONG_NAME, path=LONG_PATH)
+        report = make_report(arn=arn, conclusion=conclusion)
+        message = compose_notification(ACCOUNT, outcome, [(report, ["finding"] * 2)] * count)
+        assert 1 <= len(message.subject) <= 100
+        assert message.subject.isascii()
+        assert message.subject.isprintable()
+        assert len(message.text.encode()) <= 256 * 1024
+
+    def test_lists_certificates(self) -> None:
+        """The text names each certificate, says what came of it and names its findings."""
+        reports = [(make_report("web"), ["finding/1", "finding/2"]), (make_report("api"), ["f/3"])]
+        message = compose_notification(ACCOUNT, Outcome.IN_USE, reports)
+        assert message.subject == f"IAM.26: 2 certificates expired but in use in account {ACCOUNT}"
+        assert (message.account_id, message.outcome) == (ACCOUNT, Outcome.IN_USE)
+        for report, finding_ids in reports:
+            assert f"- {report.arn}\n  {report.conclusion.note}\n" in message.text
+            assert all(f"  Finding: {one}\n" in message.text for one in finding_ids)
+
+    def test_counts_what_it_leaves_out(self) -> None:
+        """Of 5,000 certificates as many as fit are listed, and the others are counted."""
+        message = compose_notification(ACCOUNT, Outcome.IN_USE, [(make_report(), ["f"])] * 5000)
+        shown = message.text.count("  Finding: ")
+        assert shown > 1000
+        assert message.text.endswith(
+            f"… and {5000 - shown} more: see their findings in Security Hub."
+        )
+
+    def test_one_certificate(self) -> None:
+        """One certificate is counted in the singular."""
+        message = compose_notification(ACCOUNT, Outcome.DELETED, [(make_report(), ["f"])])
+        assert message.subject == f"IAM.26: 1 certificate deleted in account {ACCOUNT}"
+
+    def test_certificate_without_arn(self) -> None:
+        """A certificate that is not known is named as its finding names it."""
+        report = make_report(arn=None, resource_id="AWS::::Account:1")
+        message = compose_notification(ACCOUNT, Outcome.UNVERIFIED, [(report, ["f"])])
+        assert "- AWS::::Account:1\n" in message.text
