@@ -5,9 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := handlers models local tests
+# Tools that pin what the project pins otherwise have environments of their own.
+SAM_READY := .venv-sam/.ready
+CHECKOV_READY := .venv-checkov/.ready
+SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit functional format local lock clean
+.PHONY: help demo test lint types imports unit functional template build format local lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +20,7 @@ help: ## list the targets
 demo: $(READY) ## show the whole job on a local AWS, with nothing leaving this machine
 	@$(BIN)/iam26 demo
 
-test: lint types imports unit functional ## everything that must pass before a commit
+test: lint types imports unit functional template ## everything that must pass before a commit
 
 lint: $(READY) ## style and format
 	$(BIN)/ruff check $(CODE)
@@ -33,6 +38,24 @@ unit: $(READY) ## tests over fakes, no sockets
 functional: $(READY) ## real botocore requests against the local AWS
 	$(BIN)/pytest tests/local tests/functional -n 2
 
+# The custom action is linted where CloudFormation has it, which is not everywhere: that is why it has
+# a template of its own.
+template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templates, and test what they promise
+	@for region in $(LINT_REGIONS); do $(SAM) validate --lint --region $$region || exit 1; done
+	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml
+	.venv-sam/bin/cfn-lint --regions us-east-1 -- deploy/custom-action.yaml
+	.venv-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
+		--file template.yaml deploy/member-role.yaml deploy/custom-action.yaml
+	$(BIN)/pytest tests/template
+
+build: $(READY) $(SAM_READY) ## build what sam deploys, and show its size and content
+	@$(SAM) build
+	@for name in RemediateFunction SweepFunction; do \
+		echo; echo ".aws-sam/build/$$name: $$(du -sh .aws-sam/build/$$name | cut -f1)," \
+			"$$(find .aws-sam/build/$$name -name '*.pyc' | wc -l) modules byte-compiled"; \
+		(cd .aws-sam/build/$$name && du -sh -- * | grep -v dist-info | sort -rh); \
+	done
+
 format: $(READY) ## let ruff fix and format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -47,9 +70,14 @@ lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	for tool in sam checkov; do \
+		$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+			--no-annotate --custom-compile-command "make lock" \
+			requirements/$$tool.in -o requirements/$$tool.txt || exit 1; \
+	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-sam .venv-checkov .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -58,4 +86,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-%/.ready: requirements/%.txt | $(READY)
+	@echo "Making the environment in .venv-$*, once …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$* --require-hashes -r requirements/$*.txt
 	@touch $@
