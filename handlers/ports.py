@@ -1,6 +1,6 @@
 """What the story needs from AWS, so that it can be told without AWS."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -76,6 +76,24 @@ class FindingsPort(Protocol):
 
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings."""
+        ...
+
+
+class FindingSearchPort(Protocol):
+    """Security Hub, as the sweep asks it: see `handlers.aws.findings`."""
+
+    def search_failed(
+        self, region: str, account_id: str | None = None
+    ) -> Iterable[Sequence[Finding]]:
+        """Give failed findings that are NEW or NOTIFIED, page by page."""
+        ...
+
+
+class QueuePort(Protocol):
+    """The remediation queue: see `handlers.aws.queue`."""
+
+    def send(self, body: str) -> None:
+        """Send one message."""
         ...
 
 

@@ -1,23 +1,23 @@
-"""The story of findings: refuse, refresh, group, decide, act, report."""
+"""The story of findings: refuse, refresh, group by account, remediate, report."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from handlers.aws.errors import CertificateGoneError
-from handlers.cases import Arrival, Case, Deadline, Postponed, Results, group_by_certificate
-from handlers.deletion import Deletion
+from handlers.account_remediation import AccountRemediation, AccountResult
+from handlers.cases import Arrival, Case, Deadline, Postponed, Results
 from handlers.observability import MetricUnit, logger, metrics
-from handlers.ports import AccountPort, AccountsPort, ArchivePort, FindingsPort
+from handlers.ports import AccountsPort, ArchivePort, FindingsPort
 from handlers.reporting import Reporter
-from models.certificate import ServerCertificate
-from models.decision import Act, Need, conclude_deletable, decide
-from models.errors import TransientError
 from models.finding import Finding
 from models.outcome import Conclusion, Outcome
 from models.reference import References
-from models.settings import Mode, Settings
+from models.settings import Settings
+
+# Each reads up to 32 things at once, and all share one processor: see docs/decisions.md.
+ACCOUNTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,9 @@ class Remediation:
         current, unread = self._refresh(ours)
         failed, settled = self._refuse(current, Finding.find_settled_trait)
         results = self._report([*foreign, *unread, *settled])
-        accounts: dict[str, list[Arrival]] = defaultdict(list)
-        for arrival in failed:
-            accounts[arrival.finding.account_id].append(arrival)
-        for account_id, group in accounts.items():
-            results |= self._report(self._remediate_account(account_id, group, deadline))
+        for result in self._remediate_accounts(failed, deadline):
+            _measure_scans(result.scans)
+            results |= self._report(result.cases)
         return results
 
     def _refuse(
@@ -105,104 +103,18 @@ class Remediation:
                 unread += case.split()
         return current, unread
 
-    def _remediate_account(
-        self, account_id: str, arrivals: list[Arrival], deadline: Deadline
-    ) -> list[Case]:
-        """Decide and act on the certificates of one account."""
-        whole = Case(arrivals)
-        with whole.errors_concluded():
-            deadline.seconds_left()
-            account = self.accounts.open(account_id)
-            certificates = account.certificates.list_all()
-            cases = group_by_certificate(arrivals, certificates, self.accounts.partition)
-            for case in cases:
-                with case.errors_concluded():
-                    self._decide_without_references(account, case)
-            self._decide_with_references(account, certificates, cases, deadline)
-            return cases
-        return whole.split()
-
-    def _decide_without_references(self, account: AccountPort, case: Case) -> None:
-        """Conclude a case if what is cheap to know suffices."""
-        if case.identifier is None or not case.is_open:
-            return
-        deletion = self._deletion_in(account)
-        if case.certificate is None:
-            case.conclusion = deletion.conclude_gone(case)
-            return
-        decision = decide(case.certificate, case.identifier, self.settings, self.clock())
-        if decision is Need.TAGS:
-            try:
-                case.tags = account.certificates.read_tags(case.certificate.name)
-            except CertificateGoneError:
-                case.conclusion = deletion.conclude_gone(case)
-                return
-            decision = decide(
-                case.certificate, case.identifier, self.settings, self.clock(), tags=case.tags
-            )
-        if isinstance(decision, Conclusion):
-            case.conclusion = decision
-
-    def _decide_with_references(
-        self,
-        account: AccountPort,
-        certificates: Sequence[ServerCertificate],
-        cases: Sequence[Case],
-        deadline: Deadline,
-    ) -> None:
-        """Conclude the cases that are still candidates, on one scan as long as it is fresh."""
-        candidates = [case for case in cases if case.is_open]
-        references: References | None = None
-        try:
-            for case in candidates:
-                if references is None or not references.is_fresh(self.clock()):
-                    references = self._scan(account, deadline)
-                deadline.seconds_left()
-                with case.errors_concluded():
-                    self._act(account, case, references, certificates)
-        except TransientError as error:
-            for case in candidates:
-                if case.is_open:
-                    case.postponed = error
-
-    def _act(
-        self,
-        account: AccountPort,
-        case: Case,
-        references: References,
-        certificates: Sequence[ServerCertificate],
-    ) -> None:
-        if case.certificate is None or case.identifier is None:
-            raise ValueError("a candidate is a certificate that was found")
-        decision = decide(
-            case.certificate,
-            case.identifier,
-            self.settings,
-            self.clock(),
-            tags=case.tags,
-            references=references,
-            certificates=certificates,
-        )
-        if isinstance(decision, Conclusion):
-            case.conclusion = decision
-        elif decision is Act.DELETE and self.settings.mode is Mode.DRY_RUN:
-            case.conclusion = conclude_deletable(case.certificate, references, archived_as=None)
-        elif decision is Act.DELETE:
-            case.conclusion = self._deletion_in(account).delete(case, references, certificates)
-
-    def _scan(self, account: AccountPort, deadline: Deadline) -> References:
-        started_at = self.clock()
-        references = account.scan_references(deadline.seconds_left())
-        now = self.clock()
-        seconds = (now - started_at).total_seconds()
-        metrics.add_metric(name="ScanDuration", unit=MetricUnit.Seconds, value=seconds)
-        metrics.add_metric(name="ScanCalls", unit=MetricUnit.Count, value=references.calls)
-        if not references.is_fresh(now):
-            raise TransientError(f"the scan took {seconds:.0f} s, too long to rest a delete on")
-        return references
-
-    def _deletion_in(self, account: AccountPort) -> Deletion:
-        return Deletion(account, self.archive, self.settings, self.clock)
+    def _remediate_accounts(
+        self, arrivals: Sequence[Arrival], deadline: Deadline
+    ) -> Iterator[AccountResult]:
+        """Work on accounts side by side, and give each as it is done."""
+        groups: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in arrivals:
+            groups[arrival.finding.account_id].append(arrival)
+        work = AccountRemediation(self.accounts, self.archive, self.settings, self.clock, deadline)
+        with ThreadPoolExecutor(ACCOUNTS_AT_ONCE, thread_name_prefix="account") as pool:
+            running = [pool.submit(work.run, *group) for group in groups.items()]
+            for done in as_completed(running):
+                yield done.result()
 
     def _report(self, cases: list[Case]) -> Results:
         """Report on cases; what cannot be reported comes again."""
@@ -211,6 +123,12 @@ class Remediation:
         except Exception as error:  # noqa: BLE001 - logged, and the dead-letter queue gets it
             logger.exception("report failed")
             return {finding.key: Postponed(error) for case in cases for finding in case.findings}
+
+
+def _measure_scans(scans: Sequence[References]) -> None:
+    for scan in scans:
+        metrics.add_metric(name="ScanDuration", unit=MetricUnit.Seconds, value=scan.seconds)
+        metrics.add_metric(name="ScanCalls", unit=MetricUnit.Count, value=scan.calls)
 
 
 def _drop_duplicates(arrivals: Sequence[Arrival]) -> list[Arrival]:

@@ -6,15 +6,20 @@ from functools import lru_cache
 
 import boto3
 
-from handlers.aws.account import Accounts
+from handlers.aws.account import Accounts, Identity
 from handlers.aws.archive import Archive
 from handlers.aws.clients import SDK_ATTEMPTS, Clients
 from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
+from handlers.aws.queue import Queue
+from handlers.observability import SERVICE
 from handlers.remediation import Remediation
 from handlers.reporting import Reporter
+from handlers.sweeping import Sweep
 from models.errors import SettingsError
-from models.settings import Settings
+from models.settings import Settings, SweepSettings
+
+SWEEP_USER_AGENT = "iam26-sweep"
 
 
 def wire_remediation(environment: Mapping[str, str]) -> Remediation:
@@ -23,28 +28,58 @@ def wire_remediation(environment: Mapping[str, str]) -> Remediation:
     Raises:
         SettingsError: a variable cannot be used; the message names it and its value.
     """
-    settings = Settings.from_environment(environment)
-    sdk = tuple(sorted((name, value) for name, value in environment.items() if name[:4] == "AWS_"))
-    return _wire(settings, sdk)
+    return _wire_remediation(Settings.from_environment(environment), _freeze_sdk(environment))
+
+
+def wire_sweep(environment: Mapping[str, str]) -> Sweep:
+    """Give the sweep for an environment.
+
+    Raises:
+        SettingsError: a variable cannot be used; the message names it and its value.
+    """
+    settings = SweepSettings.from_environment(environment)
+    clients = _make_clients(dict(_freeze_sdk(environment)), user_agent=SWEEP_USER_AGENT)
+    return Sweep(
+        Findings(clients),
+        Queue(clients, settings.queue_url),
+        clients.region,
+        Identity(clients).read_account_id,
+        settings.member_role_name is None,
+        _read_clock,
+    )
 
 
 @lru_cache(maxsize=1)
-def _wire(settings: Settings, sdk: tuple[tuple[str, str], ...]) -> Remediation:
-    variables = dict(sdk)
-    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
-    if not region:
-        raise SettingsError("AWS_REGION: is missing")
-    clients = Clients(boto3.Session(region_name=region), region, _read_attempts(variables))
-    accounts = Accounts(clients, settings, _read_clock)
+def _wire_remediation(settings: Settings, sdk: tuple[tuple[str, str], ...]) -> Remediation:
+    clients = _make_clients(dict(sdk), user_agent=SERVICE)
+    identity = Identity(clients)
+    accounts = Accounts(clients, identity, settings, _read_clock)
     findings = Findings(clients)
     archive = (
-        Archive(clients, settings.archive_bucket, lambda: accounts.own_id)
+        Archive(clients, settings.archive_bucket, identity.read_account_id)
         if settings.archive_bucket
         else None
     )
     topic = Notifications(clients, settings.topic_arn) if settings.topic_arn else None
     reporter = Reporter(findings, topic, _read_clock)
     return Remediation(settings, accounts, findings, archive, reporter, _read_clock)
+
+
+def _freeze_sdk(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Give the variables that the SDK reads, in a form that can be compared."""
+    return tuple(sorted((name, value) for name, value in environment.items() if name[:4] == "AWS_"))
+
+
+def _make_clients(sdk: Mapping[str, str], *, user_agent: str) -> Clients:
+    region = sdk.get("AWS_REGION") or sdk.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise SettingsError("AWS_REGION: is missing")
+    return Clients(
+        boto3.Session(region_name=region),
+        region,
+        user_agent=user_agent,
+        attempts=_read_attempts(sdk),
+    )
 
 
 def _read_attempts(variables: Mapping[str, str]) -> int:

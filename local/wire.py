@@ -35,6 +35,7 @@ class ApiCall:
     operation: str
     region: str
     account: str
+    user_agent: str = field(compare=False, repr=False)
     params: Mapping[str, Any] = field(compare=False, repr=False)
     url: str = field(compare=False, repr=False)
     model: OperationModel = field(compare=False, repr=False)
@@ -86,18 +87,22 @@ class _Wire:
 
     def _describe(self, event_name: str, request: AWSPreparedRequest) -> ApiCall:
         params, model = vars(self._being_built)[event_name.partition(".")[2]]
-        header = request.headers.get("Authorization", "")
-        text = header.decode() if isinstance(header, bytes) else header
-        credential = _CREDENTIAL.search(text)
+        credential = _CREDENTIAL.search(_read_header(request, "Authorization"))
         return ApiCall(
             service=str(model.service_model.service_name),
             operation=model.name,
             region=credential["region"] if credential else "",
             account=find_account(credential["key"] if credential else ""),
+            user_agent=_read_header(request, "User-Agent"),
             params=params,
             url=request.url,
             model=model,
         )
+
+
+def _read_header(request: AWSPreparedRequest, name: str) -> str:
+    value = request.headers.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _send(event_name: str, request: AWSPreparedRequest) -> AWSResponse:

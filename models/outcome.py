@@ -118,6 +118,18 @@ class CertificateReport(Model):
         return self.conclusion.outcome
 
 
+def is_left_open(finding: Finding) -> bool:
+    """Tell whether a finding is still to be worked on: NEW, or NOTIFIED by this application.
+
+    One that a person or a ticket system set to NOTIFIED is theirs.
+    """
+    if finding.find_foreign_trait() or finding.find_settled_trait():
+        return False
+    if finding.workflow.status is WorkflowStatus.NOTIFIED:
+        return OUTCOME_FIELD in finding.user_defined_fields
+    return finding.workflow.status is WorkflowStatus.NEW
+
+
 class FindingUpdate(Model):
     """What is written on findings that get the same note and fields."""
 

@@ -68,11 +68,17 @@ class References(Model):
     """Everything in an account that refers to IAM server certificates, as one scan saw it."""
 
     started_at: AwareDatetime = Field(alias="startedAt")
+    finished_at: AwareDatetime = Field(alias="finishedAt")
     found: tuple[Reference, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     gaps: tuple[Gap, ...] = ()
     regions_left_out: tuple[str, ...] = Field(alias="regionsLeftOut", default=())
     calls: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds the scan took."""
+        return (self.finished_at - self.started_at).total_seconds()
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether a delete may still rest on this scan."""

@@ -13,6 +13,8 @@ from models.errors import SettingsError, describe_invalid
 
 REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
+MemberRoleName = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$")]
+
 
 class Mode(StrEnum):
     """Whether certificates are deleted."""
@@ -38,7 +40,25 @@ def _split_regions(value: object) -> object:
     return regions
 
 
-class Settings(Model):
+class _Environment(Model):
+    """Settings that are read from environment variables, which are their fields' aliases."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Give the settings in an environment; an empty variable counts as not set.
+
+        Raises:
+            SettingsError: naming each variable whose value cannot be used.
+        """
+        variables = {str(field.alias) for field in cls.model_fields.values()}
+        given = {name: environment[name] for name in variables if environment.get(name, "").strip()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(describe_invalid(error)) from error
+
+
+class Settings(_Environment):
     """The settings of the remediation function."""
 
     mode: Mode = Field(alias="MODE", default=Mode.DRY_RUN)
@@ -51,9 +71,9 @@ class Settings(Model):
         alias="REGIONS", default=()
     )
     denied_regions: DeniedRegions = Field(alias="DENIED_REGIONS", default=DeniedRegions.UNVERIFIED)
-    member_role_name: str | None = Field(
-        alias="MEMBER_ROLE_NAME", default=None, pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$"
-    )
+    # Half of what AWS allows an account and Region, which the customer's own controllers share.
+    elb_calls_per_second: int = Field(alias="ELB_CALLS_PER_SECOND", default=5, ge=1, le=100)
+    member_role_name: MemberRoleName = Field(alias="MEMBER_ROLE_NAME", default=None)
     archive_bucket: str | None = Field(
         alias="ARCHIVE_BUCKET", default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
     )
@@ -74,16 +94,9 @@ class Settings(Model):
         """How long an expired certificate is kept all the same."""
         return timedelta(days=self.grace_period_days)
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Give the settings in an environment; an empty variable counts as not set.
 
-        Raises:
-            SettingsError: naming each variable whose value cannot be used.
-        """
-        variables = {str(field.alias) for field in cls.model_fields.values()}
-        given = {name: environment[name] for name in variables if environment.get(name, "").strip()}
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError(describe_invalid(error)) from error
+class SweepSettings(_Environment):
+    """The settings of the sweep."""
+
+    queue_url: str = Field(alias="QUEUE_URL", pattern=r"^https?://\S+$")
+    member_role_name: MemberRoleName = Field(alias="MEMBER_ROLE_NAME", default=None)

@@ -83,7 +83,12 @@ def make_reference(identifier: str, **overrides: Any) -> Reference:
 def make_references(*found: Reference, **overrides: Any) -> References:
     """Give a scan at `NOW` that read one place and found these references."""
     read = Coverage(source="Classic Load Balancer", region="us-east-1", examined=3, checked_at=NOW)
-    fields: dict[str, Any] = {"started_at": NOW, "found": found, "coverage": (read,)}
+    fields: dict[str, Any] = {
+        "started_at": NOW,
+        "finished_at": NOW,
+        "found": found,
+        "coverage": (read,),
+    }
     return References.model_validate(fields | overrides)
 
 

@@ -123,6 +123,7 @@ class FakeAccount(FailsOnRequest):
         )
         return References(
             started_at=started_at,
+            finished_at=self._clock(),
             found=tuple(self.found),
             gaps=tuple(self.gaps),
             coverage=(coverage,),

@@ -1,7 +1,7 @@
 """One AWS account: its credentials, its certificates, what refers to them."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from handlers.aws.certificates import Certificates
@@ -14,7 +14,10 @@ from models.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
+# What an auditor sees in the member account's CloudTrail.
 ROLE_SESSION_NAME = "iam26-remediation"
+# As long as Lambda lets an invocation work.
+LONGEST_INVOCATION = timedelta(minutes=15)
 
 
 class Account:
@@ -37,53 +40,85 @@ class Account:
         return self._scan.run(seconds_left)
 
 
+class Identity:
+    """Who this application is; asked for once."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._account_id: str | None = None
+
+    def read_account_id(self) -> str:
+        """Give the account this application runs in.
+
+        Raises:
+            AwsCallError, TransientError: STS did not say.
+        """
+        if self._account_id is None:
+            sts: STSClient = self._clients.get("sts")
+            with translated_errors("GetCallerIdentity"):
+                self._account_id = sts.get_caller_identity()["Account"]
+        return self._account_id
+
+
 class Accounts:
     """The accounts that can be reached: our own, and others through the member role."""
 
-    def __init__(self, clients: Clients, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        identity: Identity,
+        settings: Settings,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._clients = clients
+        self._identity = identity
         self._settings = settings
         self._clock = clock
-        self._own_id: str | None = None
+        self._credentials: dict[str, Credentials] = {}
 
     @property
     def partition(self) -> str:
         """The partition this application works in, such as `aws-us-gov`."""
         return self._clients.partition
 
-    @property
-    def own_id(self) -> str:
-        """The account this application runs in."""
-        if self._own_id is None:
-            sts: STSClient = self._clients.get("sts")
-            with translated_errors("GetCallerIdentity"):
-                self._own_id = sts.get_caller_identity()["Account"]
-        return self._own_id
-
     def is_in_scope(self, account_id: str) -> bool:
         """Tell whether an account is ours, or one that the member role is meant for."""
-        return self._settings.member_role_name is not None or account_id == self.own_id
+        if self._settings.member_role_name:
+            return True
+        return account_id == self._identity.read_account_id()
 
     def open(self, account_id: str) -> Account:
-        """Give an account with credentials of its own.
+        """Give an account with credentials of its own, which last longer than any invocation.
 
-        Nothing of another account is kept for later: clients of hundreds of accounts would fill
-        the memory, and an invocation works on an account only once.
+        Of another account only the credentials are kept for later: clients of hundreds of
+        accounts would fill the memory, and an invocation works on an account only once.
 
         Raises:
             AwsCallError: its member role is missing or does not trust us.
             TransientError: STS could not answer now.
         """
         clients = self._clients
-        if account_id != self.own_id:
-            clients = clients.sign_with(self._assume_member_role(account_id))
+        if account_id != self._identity.read_account_id():
+            clients = clients.sign_with(self._read_credentials(account_id))
         return Account(account_id, clients, Scan(clients, self._settings, self._clock))
 
+    def _read_credentials(self, account_id: str) -> Credentials:
+        known = self._credentials.get(account_id)
+        if known and known.expires_at - self._clock() > LONGEST_INVOCATION:
+            return known
+        fresh = self._assume_member_role(account_id)
+        self._credentials[account_id] = fresh
+        return fresh
+
     def _assume_member_role(self, account_id: str) -> Credentials:
-        """Give credentials that last for an hour, which is longer than any invocation."""
         role_arn = f"arn:{self.partition}:iam::{account_id}:role/{self._settings.member_role_name}"
         sts: STSClient = self._clients.get("sts")
         with translated_errors("AssumeRole"):
             answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION_NAME)
         given = answer["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        return Credentials(
+            given["AccessKeyId"],
+            given["SecretAccessKey"],
+            given["SessionToken"],
+            given["Expiration"],
+        )

@@ -1,6 +1,7 @@
 """The clients of one session, made once each and shared between threads."""
 
 import threading
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import boto3
@@ -23,11 +24,12 @@ class ClientSource(Protocol):
 
 
 class Credentials(NamedTuple):
-    """What requests are signed with."""
+    """What requests are signed with until they expire (UTC)."""
 
     access_key_id: str
     secret_access_key: str
     session_token: str
+    expires_at: datetime
 
 
 class Clients:
@@ -36,37 +38,50 @@ class Clients:
     Args:
         session: what makes them.
         region: the Region of clients that are asked for without one.
+        user_agent: what they call themselves, as CloudTrail shows it.
         attempts: how often the SDK tries a call, the first time included.
         credentials: what they sign with; by default the session's own.
+        lock: held while the session makes a client, which is not safe for threads.
     """
 
     def __init__(
         self,
         session: boto3.Session,
         region: str,
+        *,
+        user_agent: str,
         attempts: int = SDK_ATTEMPTS,
         credentials: Credentials | None = None,
+        lock: "threading.Lock | None" = None,
     ) -> None:
         self.region = region
-        self.attempts = attempts
         self.partition = session.get_partition_for_region(region)
         self._session = session
+        self._user_agent = user_agent
+        self._attempts = attempts
         self._credentials = credentials
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()
 
     def sign_with(self, credentials: Credentials) -> "Clients":
         """Give clients that sign with other credentials, made by the same session."""
-        return Clients(self._session, self.region, self.attempts, credentials)
+        return Clients(
+            self._session,
+            self.region,
+            user_agent=self._user_agent,
+            attempts=self._attempts,
+            credentials=credentials,
+            lock=self._lock,
+        )
 
     def get(self, service: str, region: str | None = None) -> Any:
         """Give the client of a service in a Region (the home Region by default)."""
-        return self._get(service, region or self.region, self.attempts)
+        return self._get(service, region or self.region, self._attempts)
 
     def get_regional(self, service: str, region: str) -> Any:
         """Give the client of a service that the Region may not offer."""
         listed = self.is_listed(service, region)
-        attempts = self.attempts if listed else min(self.attempts, ATTEMPTS_WHERE_NOT_LISTED)
+        attempts = self._attempts if listed else min(self._attempts, ATTEMPTS_WHERE_NOT_LISTED)
         return self._get(service, region, attempts)
 
     def is_listed(self, service: str, region: str) -> bool:
@@ -84,7 +99,6 @@ class Clients:
         )
 
     def _get(self, service: str, region: str, attempts: int) -> Any:
-        # Sessions are not safe for threads while they make clients; the clients are.
         with self._lock:
             if (service, region) not in self._clients:
                 config = Config(
@@ -92,7 +106,7 @@ class Clients:
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
                     max_pool_connections=CALLS_AT_ONCE,
-                    user_agent_extra="iam26-remediation",
+                    user_agent_extra=self._user_agent,
                 )
                 make: Any = self._session.client
                 self._clients[service, region] = make(

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from handlers.aws.clients import ClientSource
 from handlers.aws.errors import AwsCallError, translated_errors
 from models.errors import TransientError
-from models.finding import Finding, FindingKey
+from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
 from models.outcome import UPDATED_BY, FindingUpdate
 
 if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_securityhub.type_defs import AwsSecurityFindingFiltersTypeDef
 
 IDS_A_READ = 20
 PAGE_SIZE = 100
 FINDINGS_AN_UPDATE = 100
+SECONDS_BETWEEN_PAGES = 1.0
 
 # Security Hub answers these for a finding that others write at the same moment.
 RETRIED_CODES = frozenset({"ConcurrentUpdateError", "InternalFailure"})
@@ -73,6 +75,43 @@ class Findings:
                         finding = Finding.model_validate(raw)
                         found[finding.key] = finding
         return {key: found[key] for key in keys if key in found}
+
+    def search_failed(
+        self, region: str, account_id: str | None = None
+    ) -> Iterator[Sequence[Finding]]:
+        """Give the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
+
+        Never faster than a call a second: GetFindings allows three to all who use it.
+
+        Args:
+            region: the Region to ask in.
+            account_id: the account whose findings to give; None for those of every account.
+
+        Raises:
+            AwsCallError: Security Hub may not be read.
+            TransientError: it could not answer now.
+        """
+        filters: AwsSecurityFindingFiltersTypeDef = {
+            "ComplianceSecurityControlId": [{"Value": CONTROL_ID, "Comparison": "EQUALS"}],
+            "ComplianceStatus": [{"Value": "FAILED", "Comparison": "EQUALS"}],
+            "RecordState": [{"Value": "ACTIVE", "Comparison": "EQUALS"}],
+            "WorkflowStatus": [
+                {"Value": status.value, "Comparison": "EQUALS"}
+                for status in (WorkflowStatus.NEW, WorkflowStatus.NOTIFIED)
+            ],
+        }
+        if account_id:
+            filters["AwsAccountId"] = [{"Value": account_id, "Comparison": "EQUALS"}]
+        with translated_errors("GetFindings"):
+            pages = (
+                self._client(region)
+                .get_paginator("get_findings")
+                .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
+            )
+            for page in pages:
+                yield [Finding.model_validate(raw) for raw in page["Findings"]]
+                if page.get("NextToken"):
+                    self._sleep(SECONDS_BETWEEN_PAGES)
 
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings, and tell how each of them fared.

@@ -4,17 +4,48 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from pytest_socket import disable_socket, enable_socket
 
 import handlers.observability  # noqa: F401 - makes the logger that `read_log` reads
 from local import faults, in_process
 from local.aws import Aws
+from local.wire import ApiCall, Proceed, wire
+from local.world import OWN_ACCOUNT
 from tests.functional.deployment import Deployment
 
 REGIONS = ("us-east-1", "eu-west-1")
+
+
+OPERATIONS = Path(__file__).parents[2] / "build" / "operations"
+CALLERS = {"iam26-remediation": "remediate", "iam26-sweep": "sweep"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def written_operations(worker_id: str) -> Iterator[None]:
+    """Write down every operation that the functions call, for the roles to be held against."""
+    called: dict[str, dict[str, set[str]]] = {
+        function: {"own": set(), "member": set()} for function in CALLERS.values()
+    }
+
+    def note(call: ApiCall, proceed: Proceed) -> AWSResponse:
+        for name, function in CALLERS.items():
+            if f" {name}" in call.user_agent:
+                whose = "own" if call.account == OWN_ACCOUNT else "member"
+                called[function][whose].add(f"{call.service}.{call.operation}")
+        return proceed()
+
+    wire.interceptors.insert(0, note)
+    yield
+    wire.interceptors.remove(note)
+    OPERATIONS.mkdir(parents=True, exist_ok=True)
+    (OPERATIONS / f"{worker_id}.json").write_text(
+        json.dumps({f: {w: sorted(ops) for w, ops in by.items()} for f, by in called.items()})
+    )
 
 
 @pytest.fixture(autouse=True)

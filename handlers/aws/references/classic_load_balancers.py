@@ -28,4 +28,9 @@ async def read_load_balancers(reader: Reader) -> None:
                 )
 
 
-SOURCE = Source(name="Classic Load Balancer", service="elb", read=read_load_balancers)
+SOURCE = Source(
+    name="Classic Load Balancer",
+    service="elb",
+    read=read_load_balancers,
+    is_paced=True,
+)

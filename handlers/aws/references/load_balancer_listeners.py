@@ -73,4 +73,9 @@ def _name(balancer: "LoadBalancerTypeDef", listener: "ListenerTypeDef") -> str:
     return f"{balancer.get('LoadBalancerName', '?')}:{listener.get('Port', '?')}"
 
 
-SOURCE = Source(name="Load balancer listener", service="elbv2", read=read_load_balancers)
+SOURCE = Source(
+    name="Load balancer listener",
+    service="elbv2",
+    read=read_load_balancers,
+    is_paced=True,
+)

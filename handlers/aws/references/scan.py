@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from aiolimiter import AsyncLimiter
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
@@ -21,7 +22,7 @@ from handlers.aws.references import (
 )
 from handlers.aws.references.source import IncompleteReadingError, Reader, Source
 from models.errors import TransientError
-from models.reference import GLOBAL, Coverage, CoverageState, Gap, Reference, References
+from models.reference import FRESH_FOR, GLOBAL, Coverage, CoverageState, Gap, Reference, References
 from models.settings import DeniedRegions, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ SOURCES: tuple[Source, ...] = (
     custom_domains.SOURCE,
     beanstalk_configurations.SOURCE,
 )
+
+
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/API-throttling.html
+BUCKET_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +80,22 @@ class Scan:
             enabled = self._list_regions()
         except AwsCallError as error:
             gap = Gap(source="The list of Regions", region=self.clients.region, cause=error.cause)
-            return References(started_at=started_at, gaps=(gap,))
+            return References(started_at=started_at, finished_at=self.clock(), gaps=(gap,))
         chosen = self.settings.regions
         regions = [one for one in enabled if not chosen or one in chosen]
         if not regions:
             gap = Gap(source="Every source", region=GLOBAL, cause="no Region of REGIONS is enabled")
-            return References(started_at=started_at, gaps=(gap,), regions_left_out=tuple(enabled))
-        places = self._read_all(regions, seconds_left)
+            return References(
+                started_at=started_at,
+                finished_at=self.clock(),
+                gaps=(gap,),
+                regions_left_out=tuple(enabled),
+            )
+        longest = FRESH_FOR.total_seconds()
+        places = self._read_all(regions, min(longest, seconds_left or longest))
         return References(
             started_at=started_at,
+            finished_at=self.clock(),
             found=tuple(reference for place in places for reference in place.found),
             coverage=tuple(p.result for p in places if isinstance(p.result, Coverage)),
             gaps=tuple(p.result for p in places if isinstance(p.result, Gap)),
@@ -105,25 +117,25 @@ class Scan:
             if not source.is_global or self.clients.is_in_partition(source.service)
         ]
 
-    def _read_all(self, regions: Sequence[str], seconds_left: float | None) -> list[Place]:
+    def _read_all(self, regions: Sequence[str], seconds: float) -> list[Place]:
         pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="scan")
         try:
-            return asyncio.run(self._read_places(pool, self._spread(regions), seconds_left))
+            return asyncio.run(self._read_places(pool, self._spread(regions), seconds))
         finally:
             # A call that hangs must not hold up the report.
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _read_places(
-        self, pool: Executor, places: Sequence[tuple[Source, str]], seconds_left: float | None
+        self, pool: Executor, places: Sequence[tuple[Source, str]], seconds: float
     ) -> list[Place]:
         try:
-            async with asyncio.timeout(seconds_left), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._read_place(pool, source, region))
                     for source, region in places
                 ]
         except TimeoutError as error:
-            raise TransientError(f"the scan took longer than {seconds_left:.0f} s") from error
+            raise TransientError(f"the scan took longer than {seconds:.0f} s") from error
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
@@ -137,7 +149,7 @@ class Scan:
         client = await asyncio.get_running_loop().run_in_executor(
             pool, self._make_client, source, region
         )
-        reader = Reader(client, pool, source.name, region)
+        reader = Reader(client, pool, source.name, region, self._make_pace(source))
         try:
             await source.read(reader)
         except IncompleteReadingError as error:
@@ -152,6 +164,12 @@ class Scan:
         if source.is_global:
             return self.clients.get(source.service)
         return self.clients.get_regional(source.service, region)
+
+    def _make_pace(self, source: Source) -> AsyncLimiter | None:
+        """Give a bucket like AWS's own, which holds four times what flows in each second."""
+        if not source.is_paced:
+            return None
+        return AsyncLimiter(self.settings.elb_calls_per_second * BUCKET_SECONDS, BUCKET_SECONDS)
 
     def _weigh_error(
         self, error: Exception, source: Source, region: str, *, has_answered: bool

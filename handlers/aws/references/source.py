@@ -1,15 +1,23 @@
 """What a source of references is, and what it reads with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
+
+from aiolimiter import AsyncLimiter
 
 from models.reference import Reference
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Page = TypeVar("Page", bound=Mapping[str, Any])
+
+
+# How the paced APIs, both of Elastic Load Balancing, say that there is another page. Without it
+# the paginator ends with no further call, which needs no turn.
+CONTINUATION = "NextMarker"
 
 
 class IncompleteReadingError(Exception):
@@ -21,9 +29,23 @@ class Reader:
 
     Every call runs on a thread of the pool that the whole scan shares, so the number of calls
     under way is bounded however many sources and Regions there are.
+
+    Args:
+        client: the service's client in the Region.
+        pool: the scan's threads.
+        source: the kind of resource, as notes call it.
+        region: the Region, or `global`.
+        pace: when a call may go out; None for at once.
     """
 
-    def __init__(self, client: Any, pool: Executor, source: str, region: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        pool: Executor,
+        source: str,
+        region: str,
+        pace: AsyncLimiter | None = None,
+    ) -> None:
         self.client = client
         self.examined = 0
         self.calls = 0
@@ -31,19 +53,24 @@ class Reader:
         self._pool = pool
         self._source = source
         self._region = region
+        self._pace = pace
 
     async def call(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the answer of one AWS call."""
+        await self._wait_turn()
         answer = await self._run(lambda: operation(*args, **kwargs))
         self.calls += 1
         return answer
 
-    async def pages(self, paginator: Iterable[R]) -> AsyncIterator[R]:
+    async def pages(self, paginator: Iterable[Page]) -> AsyncIterator[Page]:
         """Give the pages of a boto3 paginator, to the last one."""
         iterator = iter(paginator)
+        await self._wait_turn()
         while (page := await self._run(lambda: next(iterator, None))) is not None:
             self.calls += 1
             yield page
+            if page.get(CONTINUATION):
+                await self._wait_turn()
 
     async def in_parallel(self, readings: Iterable[Coroutine[Any, Any, None]]) -> None:
         """Wait for several readings; the first that fails ends the others and is raised."""
@@ -71,6 +98,10 @@ class Reader:
         """Drop what a holder named: it is gone."""
         self.found = [one for one in self.found if one.holder != holder]
 
+    async def _wait_turn(self) -> None:
+        if self._pace:
+            await self._pace.acquire()
+
     async def _run(self, work: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
@@ -84,12 +115,14 @@ class Source:
         service: the service's name in boto3.
         read: reads one Region to its last page and notes every certificate that is named there.
         is_global: the service has one endpoint for all Regions of the partition.
+        is_paced: its rate limit is tight and shared with the customer's own controllers.
     """
 
     name: str
     service: str
     read: Callable[[Reader], Awaitable[None]]
     is_global: bool = False
+    is_paced: bool = False
 
 
 def is_iam_arn(text: str) -> bool:

@@ -1,0 +1,30 @@
+"""Lambda, on a schedule: findings that are still open go back on the queue.
+
+They were there before the deployment, something kept their certificate, or their message was lost.
+"""
+
+import os
+from typing import Any
+
+from handlers.observability import flush_metrics
+from handlers.wiring import wire_sweep
+from models.errors import TransientError
+
+__all__ = ["TransientError", "handler"]
+
+
+def handler(event: Any, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda calls it so
+    """Put every open finding of IAM.26 on the queue, one message an account.
+
+    Returns:
+        How many `accounts`, `findings` and `messages` there were.
+
+    Raises:
+        SettingsError: an environment variable cannot be used.
+        AwsCallError: Security Hub may not be read, or the queue not be written.
+        TransientError: one of them could not answer now; a repetition does no harm.
+    """
+    try:
+        return wire_sweep(os.environ).run()
+    finally:
+        flush_metrics()
