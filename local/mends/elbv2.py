@@ -12,8 +12,7 @@ from local.mends.mend import ApiError, Mend, Request, take_page
 MEND = Mend(
     "elbv2",
     "DescribeListeners shows SNI certificates, lists of listeners and of their certificates have "
-    "no pages, every ARN says `app`, no certificate is the default, "
-    "and ModifyListener forgets the SNI certificates",
+    "no pages, every ARN says `app`, and ModifyListener forgets the SNI certificates",
 )
 
 

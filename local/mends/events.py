@@ -17,8 +17,8 @@ from local.mends.mend import Mend
 
 MEND = Mend(
     "events",
-    "patterns do not look into arrays of objects, disabled rules deliver, messages carry a field "
-    "that AWS does not send, and customers may send events in the name of AWS",
+    "patterns do not look into arrays of objects, disabled rules deliver, "
+    "and customers may send events in the name of AWS",
 )
 
 _ABSENT: list[Any] = []
@@ -134,13 +134,6 @@ def _matches_event(self: EventPattern, event: dict[str, Any]) -> bool:
 def _send_to_targets(self: Rule, *args: Any, **kwargs: Any) -> None:
     if self.state != "DISABLED":
         MEND.original(Rule, "send_to_targets")(self, *args, **kwargs)
-
-
-@MEND.replace(Rule, "_send_to_sqs_queue")
-def _send_to_sqs_queue(self: Rule, queue: str, event: Any, group_id: str | None = None) -> None:
-    if isinstance(event, dict):
-        event.pop("ingestion-time", None)
-    MEND.original(Rule, "_send_to_sqs_queue")(self, queue, event, group_id)
 
 
 @MEND.replace(EventsHandler, "put_events")
