@@ -134,7 +134,7 @@ class TestScan:
         for number in range(40):
             seed.create_load_balancer(deployment.aws.client, f"lb-{number}", everyday["Arn"])
         [event] = report_expired(deployment, 1)
-        deployment.configure(MODE="DryRun")
+        deployment.configure(MODE="DryRun", ELB_CALLS_PER_SECOND="100")
         deployment.handle(event)
         slow = Crowd(0.2)
 
@@ -146,6 +146,36 @@ class TestScan:
         assert slow.calls == 2 + 40 + 40
         assert took < slow.calls * slow.seconds / 5
         assert 16 <= slow.most_at_once <= 32
+
+    def test_leaves_half_of_the_rate_to_others(self, deployment: Deployment) -> None:
+        """Beyond half of ELB's bucket a scan makes half of the calls that flow in, and no more."""
+        everyday = deployment.upload("everyday", days=900)
+        for number in range(15):
+            seed.create_load_balancer(deployment.aws.client, f"lb-{number}", everyday["Arn"])
+        [event] = report_expired(deployment, 1)
+        deployment.aws.knobs.elb_rate_limit = True
+
+        started = time.monotonic()
+        with faults.record_calls() as calls:
+            assert deployment.handle_one(event)["outcome"] == "deleted"
+        took = time.monotonic() - started
+
+        balanced = [one for one in calls if one.service == "elbv2" and one.region == "us-east-1"]
+        assert len(balanced) == 1 + 15 + 15
+        assert took > (len(balanced) - 20) / 5 - 0.1
+
+    def test_pace_is_a_setting(self, deployment: Deployment) -> None:
+        """Where nobody else calls, a scan may go as fast as AWS lets it."""
+        everyday = deployment.upload("everyday", days=900)
+        for number in range(30):
+            seed.create_load_balancer(deployment.aws.client, f"lb-{number}", everyday["Arn"])
+        [event] = report_expired(deployment, 1)
+        deployment.configure(ELB_CALLS_PER_SECOND="10")
+
+        started = time.monotonic()
+        deployment.handle(event)
+
+        assert time.monotonic() - started < (61 - 20) / 5
 
 
 class TestCertificates:

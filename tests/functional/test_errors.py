@@ -4,7 +4,6 @@ In no cell of the matrix is a certificate deleted on a proof that had a gap.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from handlers.wiring import wire_remediation
+from handlers import wiring
 from local import faults, in_process, seed
 from local.aws import Aws
 from local.world import OWN_ACCOUNT, Unprocessed
@@ -181,12 +180,6 @@ def estate(town: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         town.client("s3").delete_object(Bucket=BUCKET, Key=key)
 
 
-def forget_own_account() -> None:
-    """Forget what a warm function knows of its account, so that STS is asked again."""
-    accounts: Any = wire_remediation(os.environ).accounts
-    accounts._own_id = None
-
-
 def begin(deployment: Deployment, story: Story) -> Event:
     """Tell a story up to the invocation in question, and give that one's event."""
     account_id = OWN_ACCOUNT
@@ -199,7 +192,8 @@ def begin(deployment: Deployment, story: Story) -> Event:
         with WRITE.fails(faults.Throttled()):
             assert deployment.handle_batch(event) == [0]
         assert not holds(deployment, "old-web")
-    forget_own_account()
+    # A warm function knows its account and has credentials of others; this one asks STS.
+    wiring._wire_remediation.cache_clear()
     return event
 
 
