@@ -12,13 +12,14 @@ from typing import Any
 
 from moto.events.models import EventPattern, Rule, events_backends
 from moto.events.responses import EventsHandler
+from moto.events.utils import EventTemplateParser
 
 from local.mends.mend import Mend
 
 MEND = Mend(
     "events",
-    "patterns do not look into arrays of objects, disabled rules deliver, "
-    "and customers may send events in the name of AWS",
+    "patterns do not look into arrays of objects, disabled rules deliver, messages lack the "
+    "account, and customers may send events in the name of AWS",
 )
 
 _ABSENT: list[Any] = []
@@ -37,8 +38,8 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
     In an array of objects, one element has to match everything that the pattern says of it.
     """
     if isinstance(event, list):
-        objects = [element for element in event if isinstance(element, dict)]
-        return any(matches(pattern, element) for element in objects or [{}])
+        inner = [element for element in event if isinstance(element, dict | list)]
+        return any(matches(pattern, element) for element in inner or [{}])
     node = event if isinstance(event, dict) else {}
     return all(_matches_key(key, wanted, node) for key, wanted in pattern.items())
 
@@ -134,6 +135,19 @@ def _matches_event(self: EventPattern, event: dict[str, Any]) -> bool:
 def _send_to_targets(self: Rule, *args: Any, **kwargs: Any) -> None:
     if self.state != "DISABLED":
         MEND.original(Rule, "send_to_targets")(self, *args, **kwargs)
+
+
+def _fill_template(
+    input_template: str | None, input_paths_map: dict[str, Any], event: dict[str, Any]
+) -> dict[str, Any]:
+    if input_template or input_paths_map:
+        original = MEND.original(EventTemplateParser, "parse")
+        filled: dict[str, Any] = original(input_template, input_paths_map, event)
+        return filled
+    return {name: value for name, value in event.items() if name != "ingestion-time"}
+
+
+MEND.replace(EventTemplateParser, "parse")(staticmethod(_fill_template))
 
 
 @MEND.replace(EventsHandler, "put_events")

@@ -27,6 +27,8 @@ for _path in ("/findings/batchupdate", "/actionTargets", "/actionTargets/get"):
     MEND.add_path(url_paths, f"{{0}}{_path}$", SecurityHubResponse.dispatch)
 MEND.add_path(url_paths, "{0}/actionTargets/(?P<ActionTargetArn>.+)$", SecurityHubResponse.dispatch)
 
+Filters = Mapping[str, Sequence[dict[str, str]]]
+
 MAX_ACTION_NAME = 20
 MAX_IDENTIFIERS = 100
 MAX_NOTE = 512
@@ -105,27 +107,36 @@ def get_findings(request: Request) -> dict[str, Any]:
     hub = _hub(request)
     findings = [hub.read(finding.data) for finding in _backend(request).findings]
     filters = params.get("Filters", {})
+    _check_filters(filters)
     found = [finding for finding in findings if _passes(finding, filters)]
     page, token = take_page(found, params.get("NextToken"), size, MAX_RESULTS)
     return {"Findings": page, "NextToken": token}
 
 
-def _passes(finding: dict[str, Any], filters: Mapping[str, Sequence[dict[str, str]]]) -> bool:
+def _check_filters(filters: Filters) -> None:
     for name, conditions in filters.items():
-        if name not in _FILTERED:
-            raise NotImplementedError(f"the local Security Hub cannot filter findings by {name}")
         if len(conditions) > MAX_FILTER_VALUES:
             raise _invalid(f"at most {MAX_FILTER_VALUES} values for filter {name}")
-        held = jmespath.search(_FILTERED[name], finding)
-        if not _meets(held, conditions):
-            return False
-    return True
+        if name not in _FILTERED:
+            raise NotImplementedError(f"the local Security Hub cannot filter findings by {name}")
+        for condition in conditions:
+            if condition["Comparison"].removeprefix("NOT_") not in _COMPARISONS:
+                raise NotImplementedError(
+                    f"the local Security Hub cannot compare by {condition['Comparison']}"
+                )
+
+
+def _passes(finding: dict[str, Any], filters: Filters) -> bool:
+    return all(
+        _meets(jmespath.search(_FILTERED[name], finding), conditions)
+        for name, conditions in filters.items()
+    )
 
 
 def _meets(held: Any, conditions: Sequence[dict[str, str]]) -> bool:
     # AWS joins what shall be with OR, and what shall not be with AND.
-    wanted = [one for one in conditions if "NOT_" not in one["Comparison"]]
-    unwanted = [one for one in conditions if "NOT_" in one["Comparison"]]
+    wanted = [one for one in conditions if not one["Comparison"].startswith("NOT_")]
+    unwanted = [one for one in conditions if one["Comparison"].startswith("NOT_")]
     return (not wanted or any(_compare(held, one) for one in wanted)) and not any(
         _compare(held, one) for one in unwanted
     )
@@ -135,10 +146,7 @@ def _compare(held: Any, condition: dict[str, str]) -> bool:
     if "Key" in condition:
         held = (held or {}).get(condition["Key"])
     values = held if isinstance(held, list) else [held]
-    name = condition["Comparison"].replace("NOT_", "")
-    if name not in _COMPARISONS:
-        raise NotImplementedError(f"the local Security Hub cannot compare by {name}")
-    compare = _COMPARISONS[name]
+    compare = _COMPARISONS[condition["Comparison"].removeprefix("NOT_")]
     return any(value is not None and compare(value, condition["Value"]) for value in values)
 
 
@@ -221,12 +229,15 @@ def batch_import_findings(request: Request) -> dict[str, Any]:
     """Answer BatchImportFindings: anyone's findings, which EventBridge hears of too."""
     findings = request.params["Findings"]
     failed, succeeded, failures = _backend(request).batch_import_findings(findings)
-    refused = {failure["Id"] for failure in failures}
-    for finding in findings:
-        if finding["Id"] not in refused:
-            finding.setdefault("Workflow", {"Status": "NEW"})
-            finding.setdefault("RecordState", "ACTIVE")
-            _emit_imported(request.account, request.region, finding)
+    for given in findings:
+        # What moto refused it does not hold; what it held before keeps its workflow.
+        if finding := _find(request, given["Id"], given["ProductArn"]):
+            finding.data = {
+                "Workflow": {"Status": "NEW"},
+                "RecordState": "ACTIVE",
+                **finding.data,
+            }
+            _emit_imported(request.account, request.region, finding.data)
     return {"FailedCount": failed, "SuccessCount": succeeded, "FailedFindings": failures}
 
 
