@@ -1,0 +1,26 @@
+"""The sample events, and the EventBridge events in them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.template.stack import PROJECT
+
+EVENTS = PROJECT / "events"
+Event = dict[str, Any]
+
+# The events of the remediation function; those of the sweep lie in a folder of their own.
+FILES = sorted(EVENTS.glob("*.json"))
+
+
+def read(name: str) -> Any:
+    """Give the content of a sample by its name without the ending."""
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def list_events(file: Path) -> list[Event]:
+    """Give the EventBridge events of a sample: itself, or the bodies of a batch that are JSON."""
+    content = json.loads(file.read_text())
+    if "Records" not in content:
+        return [content]
+    return [json.loads(one["body"]) for one in content["Records"] if one["body"].startswith("{")]

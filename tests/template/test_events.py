@@ -1,0 +1,60 @@
+"""The sample events: each can be given to its function as it is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.events import parse_batch, parse_event, parse_record
+from tests.template import samples
+
+SWEEP_FILES = sorted((samples.EVENTS / "sweep-function").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", samples.FILES, ids=lambda file: file.stem)
+def test_the_function_understands_each_sample(file: Path) -> None:
+    """Each sample is an event this application knows, or a batch of such events."""
+    content = json.loads(file.read_text())
+
+    for event in samples.list_events(file):
+        assert parse_event(event).detail.findings
+    if "Records" in content:
+        assert len(parse_batch(content).records) == len(content["Records"])
+
+
+def test_a_batch_reads_as_the_queue_delivers_it() -> None:
+    """The records of the sample batch parse one by one, and have an id each."""
+    records = parse_batch(samples.read("sqs-batch")).records
+
+    assert {parse_record(record).source for record in records} == {
+        "aws.securityhub",
+        "iam26-remediation",
+    }
+    assert len({record.message_id for record in records}) == len(records)
+
+
+def test_findings_of_two_samples_are_the_same_only_if_meant_so() -> None:
+    """Trying one sample by hand does not make another one a duplicate."""
+    single = [file for file in samples.FILES if not file.stem.startswith("sqs-batch")]
+    ids = [
+        finding["Id"]
+        for file in single
+        for event in samples.list_events(file)
+        for finding in event["detail"]["findings"]
+    ]
+    # The same finding, of another control, comes by both doors.
+    assert sorted({one for one in ids if ids.count(one) > 1}) == [
+        finding["Id"] for finding in samples.read("imported-other-control")["detail"]["findings"]
+    ]
+
+
+def test_every_sample_is_explained() -> None:
+    """The table of samples names each of them, and no other."""
+    listed = {
+        line.split("`")[1]
+        for line in (samples.EVENTS / "README.md").read_text().splitlines()
+        if line.startswith("| `")
+    }
+    files = [*samples.FILES, *SWEEP_FILES]
+
+    assert listed == {str(file.relative_to(samples.EVENTS)) for file in files}
