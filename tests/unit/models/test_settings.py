@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import SettingsError
-from models.settings import DeniedRegions, Mode, Settings
+from models.settings import DeniedRegions, Mode, Settings, SweepSettings
 
 VARIABLES = (
     "MODE",
@@ -15,6 +15,7 @@ VARIABLES = (
     "EXEMPT_TAG_KEY",
     "REGIONS",
     "DENIED_REGIONS",
+    "ELB_CALLS_PER_SECOND",
     "MEMBER_ROLE_NAME",
     "ARCHIVE_BUCKET",
     "TOPIC_ARN",
@@ -37,6 +38,7 @@ class TestDefaults:
             exempt_tag_key="iam26:keep",
             regions=(),
             denied_regions=DeniedRegions.UNVERIFIED,
+            elb_calls_per_second=5,
             member_role_name=None,
             archive_bucket=None,
             topic_arn=None,
@@ -64,6 +66,7 @@ class TestValues:
             EXEMPT_TAG_KEY="keep me",
             REGIONS="us-east-1",
             DENIED_REGIONS="OutOfScope",
+            ELB_CALLS_PER_SECOND="8",
             MEMBER_ROLE_NAME="iam26-member",
             ARCHIVE_BUCKET="iam26-archive",
             TOPIC_ARN=TOPIC_ARN,
@@ -74,6 +77,7 @@ class TestValues:
             exempt_tag_key="keep me",
             regions=("us-east-1",),
             denied_regions=DeniedRegions.OUT_OF_SCOPE,
+            elb_calls_per_second=8,
             member_role_name="iam26-member",
             archive_bucket="iam26-archive",
             topic_arn=TOPIC_ARN,
@@ -194,3 +198,27 @@ class TestWrongValues:
         else:
             assert given_settings.mode is Mode.DRY_RUN or given_settings.archive_bucket
         assert message.isprintable()
+
+
+class TestSweep:
+    """The settings of the sweep."""
+
+    def test_every_variable(self) -> None:
+        """Each variable sets its own setting."""
+        url = "https://sqs.us-east-1.amazonaws.com/111122223333/queue"
+        given_settings = SweepSettings.from_environment(
+            {"QUEUE_URL": url, "MEMBER_ROLE_NAME": "iam26-member"}
+        )
+        assert given_settings == SweepSettings(queue_url=url, member_role_name="iam26-member")
+
+    @pytest.mark.parametrize("value", ["", "queue", "sqs://queue", "https://a queue"])
+    def test_queue_is_needed(self, value: str) -> None:
+        """Without the URL of the queue there is nothing to sweep onto."""
+        with pytest.raises(SettingsError, match=r"^QUEUE_URL: "):
+            SweepSettings.from_environment({"QUEUE_URL": value})
+
+    def test_settings_of_the_other_function_are_ignored(self) -> None:
+        """Each function validates only what it reads."""
+        url = "http://localhost:5026/111122223333/queue"
+        swept = SweepSettings.from_environment({"QUEUE_URL": url, "MODE": "nonsense"})
+        assert swept.member_role_name is None
