@@ -61,7 +61,9 @@ def make_root() -> Path:
     (ROOT / "bin/sh").symlink_to("dash")
     _write_launcher()
     _install_runtime_client()
-    run(str(launcher()), "-m", "compileall", "-q", "-s", str(ROOT), str(ROOT / "usr/lib/python3.13"))
+    run(
+        str(launcher()), "-m", "compileall", "-q", "-s", str(ROOT), str(ROOT / "usr/lib/python3.13")
+    )
     bootstrap = ROOT / "var/runtime/bootstrap"
     bootstrap.write_text(BOOTSTRAP)
     bootstrap.chmod(0o755)
@@ -76,7 +78,11 @@ def launcher() -> Path:
 def find_python() -> Path:
     """Give a Python 3.13 that runs on this machine: its own if there is one, else Debian's."""
     own = shutil.which("python3.13")
-    if own and subprocess.run([own, "-c", "import ssl"], capture_output=True, check=False).returncode == 0:  # noqa: S603 - found on PATH
+    if (
+        own
+        and subprocess.run([own, "-c", "import ssl"], capture_output=True, check=False).returncode
+        == 0
+    ):  # noqa: S603 - found on PATH
         return Path(own)
     make_root()
     return launcher()
