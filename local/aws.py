@@ -58,9 +58,9 @@ class Aws:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that direct boto3, the AWS CLI or a subprocess here."""
-        endpoint = {"AWS_ENDPOINT_URL": self.endpoint_url} if self.endpoint_url else {}
+        url = self.endpoint_url
         return {
-            **endpoint,
+            **({"AWS_ENDPOINT_URL": url, **_pass_proxies_by()} if url else {}),
             "AWS_ACCESS_KEY_ID": make_access_key(OWN_ACCOUNT),
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": HOME_REGION,
@@ -104,6 +104,13 @@ class Aws:
         return securityhub.press_custom_action(
             action_arn, findings, account_id=account_id, region=region
         )
+
+
+def _pass_proxies_by() -> dict[str, str]:
+    # Without this the AWS CLI and boto3 in other processes ask a proxy even for 127.0.0.1.
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = ",".join(dict.fromkeys([*_HOSTS, *filter(None, given.split(","))]))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
 
 
 @contextmanager
