@@ -41,7 +41,7 @@ functional: $(READY) ## real botocore requests against the local AWS
 # The custom action is linted where CloudFormation has it, which is not everywhere: that is why it has
 # a template of its own.
 template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templates, and test what they promise
-	@for region in $(LINT_REGIONS); do $(SAM) validate --lint --region $$region || exit 1; done
+	@printf "%s\n" $(LINT_REGIONS) | xargs -P 2 -I{} env $(SAM) validate --lint --region {}
 	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml
 	.venv-sam/bin/cfn-lint --regions us-east-1 -- deploy/custom-action.yaml
 	.venv-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
