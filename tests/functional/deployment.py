@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handlers import wiring
 from handlers.remediate import handler
 from local import seed
 from local.aws import Aws
@@ -51,6 +52,8 @@ class Deployment:
 
     def create(self) -> None:
         """Create bucket and topic, and set the environment to enforce."""
+        # A warm function would keep credentials of an AWS that is gone.
+        wiring._wire_remediation.cache_clear()
         where = (
             {}
             if self.home == "us-east-1"

@@ -1,0 +1,89 @@
+"""The sweep's messages: everything is in them, once, and none is too large."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.events import FindingsEvent, SqsRecord, parse_record
+from models.finding import Finding
+from models.sweep import MESSAGE_BYTES, Envelope, compose_messages
+from tests.builders import ACCOUNT, NOW, make_finding
+
+ENVELOPE = Envelope(account=ACCOUNT, region="us-east-1", time=NOW)
+
+fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=1024), max_size=5)
+
+
+def parse(body: str) -> FindingsEvent:
+    """Give a message as the remediation reads it."""
+    return parse_record(SqsRecord(message_id="1", body=body))
+
+
+def make_findings(count: int, **more: Any) -> list[Finding]:
+    return [make_finding(Id=f"finding-{number}", **more) for number in range(count)]
+
+
+@given(st.lists(fields, max_size=5), st.integers(0, 300))
+def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) -> None:
+    """What the remediation reads is what Security Hub said, in order."""
+    findings = [
+        *(make_finding(Id=f"odd-{n}", UserDefinedFields=one) for n, one in enumerate(various)),
+        *make_findings(others),
+    ]
+
+    events = [parse(body) for body in compose_messages(ENVELOPE, findings)]
+
+    assert [one for event in events for one in event.detail.findings] == findings
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.sampled_from(["a", "é", "𝄞", '"']))
+def test_no_message_is_too_large(sizes: list[int], character: str) -> None:
+    """Whatever is written on findings, each message fits into the queue."""
+    findings = [
+        make_finding(
+            Id=f"finding-{n}",
+            UserDefinedFields={f"field-{i}": character * 1024 for i in range(size)},
+        )
+        for n, size in enumerate(sizes)
+    ]
+
+    bodies = list(compose_messages(ENVELOPE, findings))
+
+    assert all(len(body.encode()) <= MESSAGE_BYTES for body in bodies)
+
+
+@given(st.integers(1, 1000))
+def test_as_few_as_there_can_be(count: int) -> None:
+    """No two neighbouring messages would fit into one."""
+    bodies = [body.encode() for body in compose_messages(ENVELOPE, make_findings(count))]
+
+    assert all(len(one) + len(other) > MESSAGE_BYTES for one, other in pairwise(bodies))
+
+
+def test_a_hundred_findings_fit_into_one() -> None:
+    """An account with many certificates still costs one scan."""
+    assert len(list(compose_messages(ENVELOPE, make_findings(100)))) == 1
+
+
+def test_no_findings_no_message() -> None:
+    """An event without findings would be refused, so there is none."""
+    assert list(compose_messages(ENVELOPE, [])) == []
+
+
+def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
+    """Each message is told from the others, and those of the next sweep, by its id."""
+    long = {f"field-{number}": "x" * 1024 for number in range(50)}
+    findings = make_findings(20, UserDefinedFields=long)
+    later = ENVELOPE.model_copy(update={"time": NOW.replace(hour=7)})
+
+    ids = [
+        json.loads(body)["id"]
+        for envelope in (ENVELOPE, later)
+        for body in compose_messages(envelope, findings)
+    ]
+
+    assert len(ids) > 4
+    assert len(set(ids)) == len(ids)
