@@ -1,0 +1,250 @@
+"""Invocations that are really killed, from outside, at every call they make.
+
+Each one runs in a process of its own against the local AWS as a server, which tells when a call has
+come; then the process gets SIGKILL, and the message is delivered again.
+"""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_socket import enable_socket
+
+from handlers import wiring
+from local import faults, seed
+from local.aws import LocalAws
+from local.invocation import Moment, Watch, start_invocation, watch_server
+from local.world import HOME_REGION
+from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.functional.estate import furnish
+
+NAME = "old-web"
+CERTIFICATE_ID = re.compile("ASCA[A-Z0-9]+")
+DELETE = "iam.DeleteServerCertificate"
+
+# Every operation that an invocation makes between parse and report.
+OPERATIONS = (
+    "sts.GetCallerIdentity",
+    "securityhub.GetFindings",
+    "sts.AssumeRole",
+    "iam.ListServerCertificates",
+    "iam.ListServerCertificateTags",
+    "ec2.DescribeRegions",
+    "elb.DescribeLoadBalancers",
+    "elbv2.DescribeLoadBalancers",
+    "elbv2.DescribeListeners",
+    "elbv2.DescribeListenerCertificates",
+    "cloudfront.ListDistributions",
+    "appsync.ListDomainNames",
+    "elasticbeanstalk.DescribeApplications",
+    "elasticbeanstalk.DescribeEnvironments",
+    "elasticbeanstalk.DescribeConfigurationSettings",
+    "iam.GetServerCertificate",
+    "s3.PutObject",
+    DELETE,
+    "securityhub.BatchUpdateFindings",
+    "sns.Publish",
+)
+# What one makes that finds the certificate of its finding gone.
+OPERATIONS_AFTER_A_DELETE = (
+    "iam.ListServerCertificates",
+    "s3.ListObjectsV2",
+    "s3.GetObject",
+    "securityhub.BatchUpdateFindings",
+    "sns.Publish",
+)
+
+EndState = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def no_sockets() -> None:
+    """Here there is a server, so this takes the place of the fixture that forbids sockets."""
+    enable_socket()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalAws]:
+    """A local AWS whose member account has one of everything that can hold a certificate."""
+    enable_socket()
+    with LocalAws() as aws:
+
+        def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
+            return aws.client(service, region=region, account_id=MEMBER_ACCOUNT)
+
+        later = datetime.now(UTC) + timedelta(days=900)
+        everyday = seed.upload_certificate(client, "everyday", expires=later)
+        furnish(client, HOME_REGION, everyday)
+        yield aws
+
+
+@pytest.fixture
+def town(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The application in that AWS, which a test leaves as it found it."""
+    server.knobs.enabled_regions = (HOME_REGION,)
+    server.knobs.guard_certificates_in_use = False
+    deployment = Deployment(server, monkeypatch)
+    deployment.create()
+    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+    yield deployment
+    deployment.messages()
+    forget_archive(deployment)
+
+
+def forget_archive(town: Deployment) -> None:
+    for key in town.archive():
+        town.aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
+
+
+def begin(town: Deployment) -> Event:
+    """Give the event of a clean candidate in the member account."""
+    certificate = town.upload(NAME, account_id=MEMBER_ACCOUNT)
+    return town.report(certificate["Arn"], account_id=MEMBER_ACCOUNT, unique_id="1")
+
+
+def run(event: Event, *, receive_count: int = 1) -> Watch:
+    """Let an invocation of its own come to its end, and give what the server saw of it."""
+    with watch_server() as watch:
+        process = start_invocation(_batch(event, receive_count), os.environ)
+        process.join(60)
+    assert process.exitcode == 0
+    return watch
+
+
+def kill(event: Event, operation: str, moment: Moment, *, receive_count: int = 1) -> Watch:
+    """Kill an invocation at the first call of an operation, and give what the server saw of it."""
+    with watch_server(operation, moment) as watch:
+        process = start_invocation(_batch(event, receive_count), os.environ)
+        watch.kill_when_reached(process)
+    assert process.exitcode == -signal.SIGKILL
+    return watch
+
+
+def _batch(event: Event, receive_count: int) -> dict[str, Any]:
+    return seed.sqs_batch([event], receive_count=receive_count)
+
+
+def count_deletes(*watches: Watch) -> int:
+    """Give how many deletes took effect."""
+    return sum(one.operation == DELETE and one.status == 200 for w in watches for one in w.answered)
+
+
+def redeliver(town: Deployment, event: Event) -> int:
+    """Deliver the message again, to its end, and give how many deletes that took."""
+    wiring._wire_remediation.cache_clear()
+    with faults.record_calls() as calls:
+        assert town.handle_batch(event, receive_count=2) == []
+    return len(calls.named("DeleteServerCertificate"))
+
+
+def read_end_state(town: Deployment, event: Event) -> EndState:
+    """Give what there is in the end, without times and ids that are never the same."""
+    finding = town.finding(event)
+    fields = dict(finding["UserDefinedFields"])
+    fields.pop("iam26CheckedAt")
+    records = [
+        (
+            key.rpartition("/")[0],
+            record["state"],
+            record["findingIds"],
+            {
+                (one["source"], one["region"], one["state"], one["examined"])
+                for one in record["evidence"]["coverage"]
+            },
+        )
+        for key, record in town.archive().items()
+    ]
+    iam = town.aws.client("iam", account_id=MEMBER_ACCOUNT)
+    held = iam.list_server_certificates()["ServerCertificateMetadataList"]
+    return {
+        "certificates": {one["ServerCertificateName"] for one in held},
+        "status": finding["Workflow"]["Status"],
+        "note": CERTIFICATE_ID.sub("<id>", finding["Note"]["Text"]),
+        "fields": fields,
+        "archive": records,
+        # At least once: a message that got out twice is the same message.
+        "told": {CERTIFICATE_ID.sub("<id>", one.text) for one in town.messages()},
+    }
+
+
+@pytest.fixture(scope="module")
+def unkilled(server: LocalAws) -> tuple[EndState, Watch]:
+    """The end state of an invocation that nobody kills, and what the server saw of it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        server.knobs.enabled_regions = (HOME_REGION,)
+        town = Deployment(server, monkeypatch)
+        town.create()
+        town.configure(MEMBER_ROLE_NAME="iam26-member")
+        event = begin(town)
+        watch = run(event)
+        state = read_end_state(town, event)
+        forget_archive(town)
+        return state, watch
+
+
+def test_end_state_of_an_unkilled_invocation(unkilled: tuple[EndState, Watch]) -> None:
+    """What all the killed ones are compared with is what should be."""
+    state, watch = unkilled
+
+    assert NAME not in state["certificates"]
+    assert state["status"] == "RESOLVED"
+    assert state["fields"]["iam26Outcome"] == "deleted"
+    assert [record[1] for record in state["archive"]] == ["deleting"]
+    assert len(state["told"]) == 1
+    assert count_deletes(watch) == 1
+
+
+def test_every_operation_is_among_them(unkilled: tuple[EndState, Watch]) -> None:
+    """Invocations are killed at exactly the operations that one makes."""
+    _, watch = unkilled
+
+    assert {one.operation for one in watch.answered} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_killed_at(
+    unkilled: tuple[EndState, Watch], town: Deployment, operation: str, moment: Moment
+) -> None:
+    """Killed there and delivered again, it ends as if nothing had happened, with one delete."""
+    event = begin(town)
+    killed = kill(event, operation, moment)
+
+    deletes = redeliver(town, event)
+
+    assert read_end_state(town, event) == unkilled[0]
+    assert count_deletes(killed) + deletes == 1
+
+
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("operation", OPERATIONS_AFTER_A_DELETE)
+def test_killed_again_at(
+    unkilled: tuple[EndState, Watch], town: Deployment, operation: str, moment: Moment
+) -> None:
+    """Killed right after the delete, and its redelivery killed too: the third one ends the same."""
+    event = begin(town)
+    first = kill(event, DELETE, Moment.AFTER)
+    second = kill(event, operation, moment, receive_count=2)
+
+    deletes = redeliver(town, event)
+
+    assert read_end_state(town, event) == unkilled[0]
+    assert count_deletes(first, second) == 1
+    assert deletes == 0
+
+
+def test_a_kill_stops_everything(town: Deployment) -> None:
+    """What the invocation had not called when it was killed, it never calls."""
+    event = begin(town)
+
+    killed = kill(event, "iam.GetServerCertificate", Moment.BEFORE)
+
+    called = {one.operation for one in killed.answered}
+    assert "ec2.DescribeRegions" in called
+    assert not called & {"iam.GetServerCertificate", "s3.PutObject", DELETE, "sns.Publish"}
+    assert finding_of(event)["Workflow"]["Status"] == town.status(event) == "NEW"
+    assert redeliver(town, event) == 1
