@@ -186,11 +186,21 @@ class Chain:
 
     def subscribe(self) -> str:
         """Subscribe a queue to the topic, and give its URL."""
-        url: str = self.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+        arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:inbox"
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+            },
+        }
+        url: str = self.client("sqs").create_queue(
+            QueueName="inbox", Attributes={"Policy": json.dumps(policy)}
+        )["QueueUrl"]
         self.client("sns").subscribe(
-            TopicArn=self.outputs["TopicArn"],
-            Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:inbox",
+            TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn
         )
         return url
 

@@ -263,6 +263,8 @@ def main() -> None:
         GATEWAY_PORT=str(options.port), MINISTACK_HOST="127.0.0.1", BIND_HOST="127.0.0.1"
     )
     ministack = importlib.import_module("ministack.app")
+    # Functions inherit this environment, and their loggers would obey it too.
+    os.environ.pop("LOG_LEVEL", None)
     mend(ministack, options.python, options.moto)
     config = importlib.import_module("hypercorn.config").Config()
     config.bind = [f"127.0.0.1:{options.port}"]

@@ -1,0 +1,1 @@
+"""The deployed thing: the real template, the packaged artifact, Lambda's runtime."""

@@ -1,0 +1,131 @@
+"""What proves the proof: a template or an artifact that is broken on purpose does not get through."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.artifact import BUILT, Template, read_template, write_template
+from local.chain import ChainError
+from local.lambda_image.image import ARCHITECTURE
+from tests.e2e.deployed import PARAMETERS, Deployed, prove
+
+SECONDS = 6  # a finding takes 1 to 3
+MACHINE = {"x86_64": "x86_64", "arm64": "aarch64"}[ARCHITECTURE]
+
+
+def properties(template: Template, name: str) -> Any:
+    return template["Resources"][name]["Properties"]
+
+
+def mistype_pattern(template: Template) -> None:
+    pattern = properties(template, "ImportedRule")["EventPattern"]
+    pattern["detail"]["findings"]["Compliance"]["SecurityControlId"] = ["IAM26"]
+
+
+def forget_mapping(template: Template) -> None:
+    del properties(template, "RemediateFunction")["Events"]
+
+
+def forget_target(template: Template) -> None:
+    properties(template, "ImportedRule")["Targets"] = []
+
+
+def forget_action(template: Template) -> None:
+    document = properties(template, "RemediateRole")["Policies"][0]["PolicyDocument"]
+    for statement in document["Statement"]:
+        if "iam:DeleteServerCertificate" in statement.get("Action", ()):
+            statement["Action"].remove("iam:DeleteServerCertificate")
+
+
+def mistype_handler(template: Template) -> None:
+    properties(template, "RemediateFunction")["Handler"] = "handlers.remedy.handler"
+
+
+def forget_variable(template: Template) -> None:
+    del properties(template, "RemediateFunction")["Environment"]["Variables"]["ARCHIVE_BUCKET"]
+
+
+@pytest.mark.parametrize(
+    "break_template",
+    [
+        mistype_pattern,
+        forget_mapping,
+        forget_target,
+        forget_action,
+        mistype_handler,
+        forget_variable,
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_broken_template_shows(
+    deployed: Deployed, break_template: Callable[[Template], None]
+) -> None:
+    """With the template broken in one place, a finding does not get through the chain."""
+    template = read_template()
+    break_template(template)
+    assert template != read_template()
+    write_template(template, BUILT / "broken.json")
+    deployed.chain.deploy(*PARAMETERS, template="broken.json")
+
+    with pytest.raises((ChainError, AssertionError)):
+        prove(deployed, break_template.__name__.replace("_", "-"), SECONDS)
+    assert break_template.__name__.replace("_", "-") in deployed.certificates()
+
+
+def leave_out_module(artifact: Path) -> None:
+    (artifact / "models" / "decision.py").unlink()
+
+
+def leave_out_dependency(artifact: Path) -> None:
+    shutil.rmtree(artifact / "pydantic_core")
+
+
+def build_for_another_processor(artifact: Path) -> None:
+    for module in artifact.rglob(f"*-{MACHINE}-linux-gnu.so"):
+        module.unlink()
+
+
+def build_for_another_python(artifact: Path) -> None:
+    for module in artifact.rglob("*.cpython-313-*.so"):
+        module.rename(module.with_name(module.name.replace("cpython-313", "cpython-312")))
+
+
+@pytest.mark.parametrize(
+    "break_artifact",
+    [
+        leave_out_module,
+        leave_out_dependency,
+        build_for_another_processor,
+        build_for_another_python,
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_broken_artifact_shows(
+    deployed: Deployed, break_artifact: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """With an artifact that lacks something, a finding does not get through the chain."""
+    built = tmp_path / "built"
+    shutil.copytree(BUILT, built, copy_function=os.link)
+    break_artifact(built / "RemediateFunction")
+    deployed.chain.deploy(*PARAMETERS, built=built)
+
+    with pytest.raises(ChainError):
+        prove(deployed, break_artifact.__name__.replace("_", "-"), SECONDS)
+    answer = deployed.chain.client("lambda").invoke(
+        FunctionName=deployed.chain.find_resource("RemediateFunction"), Payload=b"{}"
+    )
+    assert "Worker init failed" in answer["Payload"].read().decode()
+
+
+def test_mended_gets_through(deployed: Deployed) -> None:
+    """After all the breaks, the template and artifact as they are get a finding through again."""
+    deployed.chain.deploy(*PARAMETERS)
+    deployed.drain()
+
+    prove(deployed, "mended")

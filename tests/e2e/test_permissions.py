@@ -1,0 +1,107 @@
+"""The functions run as the roles of the template: each permission that is missing shows."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local import seed
+from local.artifact import read_template
+from tests.e2e.deployed import Deployed, prove
+
+# What the emulator asks for only in cases that are not played here, or never.
+NOT_ASKED_FOR = {
+    "logs:CreateLogStream": "ministack writes the log itself",
+    "logs:PutLogEvents": "ministack writes the log itself",
+    "s3:GetObject": "read when a certificate is gone already",
+    "s3:ListBucket": "needed for the right error when a record is missing",
+    "sns:Publish": "the topic's own policy grants it as well",
+    "sqs:DeleteMessage": "ministack's mapping takes messages in its own name",
+    "sqs:GetQueueAttributes": "ministack's mapping takes messages in its own name",
+    "sqs:ReceiveMessage": "ministack's mapping takes messages in its own name",
+}
+
+
+def list_statements(role: str) -> list[dict[str, Any]]:
+    """Give the statements of a role in the template, without those under a condition."""
+    policies = read_template()["Resources"][role]["Properties"]["Policies"]
+    statements = policies[0]["PolicyDocument"]["Statement"]
+    return [one for one in statements if "Fn::If" not in one]
+
+
+def list_actions(role: str) -> list[str]:
+    """Give every action that a role in the template is granted."""
+    given = [one["Action"] for one in list_statements(role)]
+    return sorted({a for some in given for a in ([some] if isinstance(some, str) else some)})
+
+
+ACTIONS = [one for one in list_actions("RemediateRole") if one not in NOT_ASKED_FOR]
+
+
+@contextmanager
+def without(deployed: Deployed, role: str, policy: str, action: str) -> Iterator[None]:
+    """Take one action from a deployed role while a block runs."""
+    iam = deployed.chain.client("iam")
+    name = deployed.chain.find_resource(role)
+    granted = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    reduced = copy.deepcopy(granted)
+    for statement in reduced["Statement"]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        statement["Action"] = [one for one in actions if one != action] or ["none:Nothing"]
+    assert reduced != granted
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(reduced))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(granted))
+
+
+@pytest.fixture(scope="module")
+def furnished(deployed: Deployed) -> Deployed:
+    """An account in which every source has something to read, and so every call is made."""
+    client = deployed.chain.aws.client
+    valid = seed.upload_certificate(client, "valid", expires=datetime.now(UTC) + timedelta(days=90))
+    seed.create_load_balancer(client, "shop", valid["Arn"])
+    seed.create_environment(client, "billing", "production", valid["Arn"])
+    prove(deployed, "with-every-permission")
+    return deployed
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_missing_action_shows(furnished: Deployed, action: str) -> None:
+    """Without any one action of its role the function does not come to its full end."""
+    name = "without-" + action.replace(":", "-")
+    certificate = furnished.upload(name)
+    invocations = furnished.count_invocations()
+
+    with without(furnished, "RemediateRole", "remediate", action):
+        finding = furnished.report(certificate["Arn"])
+        furnished.wait_for_work(invocations)
+
+    ended = (
+        furnished.read(finding)["Workflow"]["Status"] == "RESOLVED"
+        and name not in furnished.certificates()
+        and furnished.archived(name) != []
+        and any(name in text for _, text in furnished.notices())
+    )
+    assert not ended
+    if action != "securityhub:BatchUpdateFindings":
+        assert name in furnished.certificates()
+
+
+def test_sweep_that_may_not_read_shows(deployed: Deployed) -> None:
+    """Without the permission to read findings, the sweep fails and says so."""
+    with without(deployed, "SweepRole", "sweep", "securityhub:GetFindings"):
+        answer = deployed.chain.client("lambda").invoke(
+            FunctionName=deployed.chain.find_resource("SweepFunction"), Payload=b"{}"
+        )
+
+    assert answer["FunctionError"]
+    assert "AccessDenied" in answer["Payload"].read().decode()
