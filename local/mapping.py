@@ -44,8 +44,14 @@ class EventSourceMapping:
         return received
 
     def invoke(self, messages: list[Message], context: Any = None) -> list[Message]:
-        """Invoke the function with messages, delete those that it did, and give the others."""
-        answer = self.function({"Records": [_make_record(one) for one in messages]}, context)
+        """Invoke the function with messages, delete those that it did, and give the others.
+
+        One that raises, or dies, did none of them.
+        """
+        try:
+            answer = self.function({"Records": [_make_record(one) for one in messages]}, context)
+        except Exception:  # noqa: BLE001 - so does Lambda, whatever it is
+            return messages
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
         given_back = []
         for message in messages:

@@ -113,10 +113,15 @@ class Deployment:
         [outcome] = self.handle(event)["outcomes"]
         return dict(outcome)
 
-    def handle_batch(self, *events: Mapping[str, Any] | str, receive_count: int = 1) -> list[int]:
+    def handle_batch(
+        self,
+        *events: Mapping[str, Any] | str,
+        receive_count: int = 1,
+        milliseconds_left: int = 300_000,
+    ) -> list[int]:
         """Invoke the function with a batch, and give the numbers of the events given back."""
         batch = seed.sqs_batch(events, receive_count=receive_count)
-        answer = self.handle(batch)
+        answer = self.handle(batch, milliseconds_left)
         ids = [record["messageId"] for record in batch["Records"]]
         return [ids.index(one["itemIdentifier"]) for one in answer["batchItemFailures"]]
 
