@@ -1,0 +1,317 @@
+"""The main story under the policies of the templates, with the local AWS's IAM enforcing them.
+
+moto checks each action against the role's statements, and the signature. It knows neither the
+resource of most calls nor our conditions, so these are taken out of the statements here;
+`tests/template/test_permissions.py` holds them against what they should be.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import settings
+from moto.core.authorization import ActionAuthenticatorMixin
+
+from handlers import sweep
+from local import faults, seed
+from local.aws import Aws
+from local.world import HOME_REGION, OWN_ACCOUNT
+from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.functional.estate import furnish
+from tests.template.stack import Statement, list_of, load_stack
+
+FUNCTION_ROLE = "iam26-remediation"
+MEMBER_ROLE = "iam26-remediation-member"
+SWEEP_ROLE = "iam26-remediation-sweep"
+
+# moto's own answer to these is an error, allowed or not: see `test_moto_cannot_enforce`.
+NOT_ENFORCED = frozenset({"cloudfront", "appsync"})
+
+_check = ActionAuthenticatorMixin._authenticate_and_authorize_action
+
+
+@contextmanager
+def enforced() -> Iterator[None]:
+    """Let the local AWS deny what no policy allows."""
+
+    def check(self: Any, *args: Any, **kwargs: Any) -> None:
+        if self.service_name not in NOT_ENFORCED:
+            _check(self, *args, **kwargs)
+
+    with (
+        patch.object(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0),
+        patch.object(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", check),
+    ):
+        yield
+
+
+def read_statements(role: str) -> list[Statement]:
+    """Give the statements of a role in the templates."""
+    if role != MEMBER_ROLE:
+        logical = "RemediateRole" if role == FUNCTION_ROLE else "SweepRole"
+        return load_stack(MemberRoleName=MEMBER_ROLE).statements(logical)
+    stack = load_stack("deploy/member-role.yaml", AdministratorAccountId="999988887777")
+    return stack.statements("MemberRole")
+
+
+def list_actions(role: str) -> list[str]:
+    return sorted(action for one in read_statements(role) for action in list_of(one["Action"]))
+
+
+def make_role(aws: Aws, account_id: str, name: str, without: str = "") -> str:
+    """Create a role of the templates, less one action, and give its ARN."""
+    iam = aws.client("iam", account_id=account_id)
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_write_policy([trust]))
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="remediate",
+        PolicyDocument=_write_policy(_list_for_moto(name, without)),
+    )
+    return str(made["Role"]["Arn"])
+
+
+def _list_for_moto(role: str, without: str) -> list[Statement]:
+    return [
+        {
+            "Effect": one["Effect"],
+            "Action": [action for action in list_of(one["Action"]) if action != without],
+            "Resource": "*",
+        }
+        for one in read_statements(role)
+        if list_of(one["Action"]) != [without]
+    ]
+
+
+def _write_policy(statements: list[Statement]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def become(deployment: Deployment, role_arn: str) -> None:
+    """Let the function run as a role, as Lambda does."""
+    answer = deployment.aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="lambda")
+    given = answer["Credentials"]
+    deployment.configure(
+        AWS_ACCESS_KEY_ID=given["AccessKeyId"],
+        AWS_SECRET_ACCESS_KEY=given["SecretAccessKey"],
+        AWS_SESSION_TOKEN=given["SessionToken"],
+    )
+
+
+def begin(deployment: Deployment, whose: str) -> Event:
+    """Give the event of a clean candidate in an account that has one of everything."""
+
+    def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
+        # Seeds ask for our own account.
+        return deployment.aws.client(service, region=region, account_id=whose)
+
+    later = datetime.now(UTC) + timedelta(days=900)
+    furnish(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
+    certificate = deployment.upload("old-web", account_id=whose)
+    return deployment.report(certificate["Arn"], account_id=whose)
+
+
+def deploy(deployment: Deployment, *, function_lacks: str = "", member_lacks: str = "") -> None:
+    """Create the roles of the templates, less an action, and run as the function's."""
+    deployment.aws.knobs.enabled_regions = (HOME_REGION,)
+    make_role(deployment.aws, MEMBER_ACCOUNT, MEMBER_ROLE, member_lacks)
+    become(deployment, make_role(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE, function_lacks))
+    deployment.configure(MEMBER_ROLE_NAME=MEMBER_ROLE)
+
+
+@contextmanager
+def denied_where_not_enforced(action: str) -> Iterator[None]:
+    """Deny an action of a service that moto cannot check."""
+    service, _, operation = action.partition(":")
+    if service not in NOT_ENFORCED:
+        yield
+        return
+    with faults.inject(service=service, operation=operation, fault=faults.AccessDenied()):
+        yield
+
+
+def is_kept(deployment: Deployment, account_id: str) -> bool:
+    iam = deployment.aws.client("iam", account_id=account_id)
+    held = iam.list_server_certificates()["ServerCertificateMetadataList"]
+    return "old-web" in {one["ServerCertificateName"] for one in held}
+
+
+def outcome_of(deployment: Deployment, event: Event) -> str | None:
+    fields: dict[str, str] = deployment.finding(event).get("UserDefinedFields", {})
+    return fields.get("iam26Outcome")
+
+
+# What Lambda does with the role, so that no call of the function needs it.
+OF_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+}
+ABOUT_THE_ARCHIVE = {"s3:GetObject", "s3:ListBucket"}
+ABOUT_THE_REPORT = {"securityhub:BatchUpdateFindings", "sns:Publish"}
+ENTRY = "sts:AssumeRole"
+
+PROOF_OR_ACT = [
+    (FUNCTION_ROLE, action)
+    for action in list_actions(FUNCTION_ROLE)
+    if action not in OF_LAMBDA | ABOUT_THE_ARCHIVE | ABOUT_THE_REPORT | {ENTRY}
+] + [(MEMBER_ROLE, action) for action in list_actions(MEMBER_ROLE)]
+
+
+@pytest.mark.parametrize("account_id", [OWN_ACCOUNT, MEMBER_ACCOUNT], ids=["own", "member"])
+def test_the_templates_suffice(deployment: Deployment, account_id: str) -> None:
+    """With what the templates allow, and no more, a certificate is deleted and all is told."""
+    event = begin(deployment, account_id)
+    deploy(deployment)
+
+    with enforced():
+        assert deployment.handle_batch(event) == []
+
+    assert outcome_of(deployment, event) == "deleted"
+    assert not is_kept(deployment, account_id)
+    assert [one.attributes["outcome"] for one in deployment.messages()] == ["deleted"]
+
+
+def test_the_sweep_has_what_it_needs(deployment: Deployment) -> None:
+    """With what the template allows the sweep's role, open findings come onto the queue."""
+    sqs = deployment.aws.client("sqs")
+    url = sqs.create_queue(QueueName="iam26")["QueueUrl"]
+    event = deployment.report(deployment.upload("old-web")["Arn"])
+    become(deployment, make_role(deployment.aws, OWN_ACCOUNT, SWEEP_ROLE))
+    deployment.configure(QUEUE_URL=url)
+
+    with enforced():
+        assert sweep.handler({}, None)["messages"] == 1
+
+    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert finding_of(event)["Id"] in message["Body"]
+
+
+@pytest.mark.parametrize(("role", "action"), PROOF_OR_ACT)
+def test_without_an_action(deployment: Deployment, role: str, action: str) -> None:
+    """Whatever the proof or the act lacks, the certificate is kept, and the note names the call."""
+    account_id = OWN_ACCOUNT if role == FUNCTION_ROLE else MEMBER_ACCOUNT
+    event = begin(deployment, account_id)
+    lacks = {"function_lacks" if role == FUNCTION_ROLE else "member_lacks": action}
+    deploy(deployment, **lacks)
+
+    with enforced(), denied_where_not_enforced(action):
+        assert deployment.handle_batch(event) == []
+
+    assert is_kept(deployment, account_id)
+    assert outcome_of(deployment, event) == "unverified"
+    assert deployment.status(event) == "NOTIFIED"
+    assert "deleting" not in {one["state"] for one in deployment.archive().values()}
+
+
+def test_without_the_way_into_accounts(deployment: Deployment) -> None:
+    """A function that may not assume the member role keeps what is there, and does its own."""
+    events = [begin(deployment, OWN_ACCOUNT), begin(deployment, MEMBER_ACCOUNT)]
+    deploy(deployment, function_lacks=ENTRY)
+
+    with enforced():
+        assert deployment.handle_batch(*events) == []
+
+    assert [outcome_of(deployment, one) for one in events] == ["deleted", "unverified"]
+    assert is_kept(deployment, MEMBER_ACCOUNT)
+
+
+def test_without_writing_findings(deployment: Deployment) -> None:
+    """What cannot be told comes again, and is told once it may be."""
+    event = begin(deployment, OWN_ACCOUNT)
+    deploy(deployment, function_lacks="securityhub:BatchUpdateFindings")
+    with enforced():
+        assert deployment.handle_batch(event) == [0]
+    assert deployment.status(event) == "NEW"
+    assert deployment.messages() == []
+    allow_again(deployment)
+
+    with enforced():
+        assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert outcome_of(deployment, event) == "deleted"
+
+
+def test_without_publishing(deployment: Deployment) -> None:
+    """A message that may not be published changes nothing else."""
+    event = begin(deployment, OWN_ACCOUNT)
+    deploy(deployment, function_lacks="sns:Publish")
+
+    with enforced():
+        assert deployment.handle_batch(event) == []
+
+    assert outcome_of(deployment, event) == "deleted"
+    assert deployment.messages() == []
+
+
+@pytest.mark.parametrize("action", sorted(ABOUT_THE_ARCHIVE))
+def test_without_reading_the_archive(deployment: Deployment, action: str) -> None:
+    """Where the archive may not be asked, nobody says who deleted a certificate."""
+    event = begin(deployment, OWN_ACCOUNT)
+    deploy(deployment, function_lacks="securityhub:BatchUpdateFindings")
+    with enforced():
+        assert deployment.handle_batch(event) == [0]
+    allow_again(deployment, lacks=action)
+
+    with enforced():
+        assert deployment.handle_batch(event, receive_count=2) == []
+
+    assert outcome_of(deployment, event) == "unverified"
+    assert {one["state"] for one in deployment.archive().values()} == {"deleting"}
+
+
+def allow_again(deployment: Deployment, lacks: str = "") -> None:
+    """Give the function's role what it lacks, less an action."""
+    deployment.aws.client("iam").put_role_policy(
+        RoleName=FUNCTION_ROLE,
+        PolicyName="remediate",
+        PolicyDocument=_write_policy(_list_for_moto(FUNCTION_ROLE, lacks)),
+    )
+
+
+def test_nothing_is_allowed_without_a_policy(deployment: Deployment) -> None:
+    """That this file's denials come from the policies: without any, not even a finding is read."""
+    event = begin(deployment, OWN_ACCOUNT)
+    deploy(deployment)
+    deployment.aws.client("iam").delete_role_policy(RoleName=FUNCTION_ROLE, PolicyName="remediate")
+
+    with enforced(), faults.record_calls() as calls:
+        assert deployment.handle_batch(event) == [0]
+
+    assert {call.operation for call in calls} == {"GetFindings", "BatchUpdateFindings"}
+    assert is_kept(deployment, OWN_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("cloudfront", "list_distributions"), ("appsync", "list_domain_names")],
+)
+def test_moto_cannot_enforce(deployment: Deployment, service: str, operation: str) -> None:
+    """What is not enforced here could not be: moto refuses it even to those who may do all.
+
+    Once this fails, moto has learned it, and the service can leave `NOT_ENFORCED`.
+    """
+    role_arn = make_role(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE)
+    become(deployment, role_arn)
+    deployment.aws.client("iam").put_role_policy(
+        RoleName=FUNCTION_ROLE,
+        PolicyName="everything",
+        PolicyDocument=_write_policy([{"Effect": "Allow", "Action": "*", "Resource": "*"}]),
+    )
+    session: Any = boto3.Session()
+    client = session.client(service)
+
+    with (
+        enforced(),
+        patch(f"{__name__}.NOT_ENFORCED", frozenset()),
+        pytest.raises(ClientError),
+    ):
+        getattr(client, operation)()
