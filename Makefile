@@ -12,13 +12,17 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit functional template build format local lock clean
+.PHONY: help demo organisation test lint types imports unit functional template build e2e invoke lambda-image \
+	format local lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## show the whole job on a local AWS, with nothing leaving this machine
 	@$(BIN)/iam26 demo
+
+organisation: $(READY) ## 200 accounts with 1,000 findings, and the AWS calls that they cost
+	@$(BIN)/python -m local.organisation
 
 test: lint types imports unit functional template ## everything that must pass before a commit
 
@@ -56,6 +60,24 @@ build: $(READY) $(SAM_READY) ## build what sam deploys, and show its size and co
 		(cd .aws-sam/build/$$name && du -sh -- * | grep -v dist-info | sort -rh); \
 	done
 
+# Apart from what `make build` leaves for `sam deploy`, so that neither disturbs the other.
+BUILT := build/sam/template.yaml
+EVENT ?= events/imported-consolidated.json
+$(BUILT): template.yaml $(wildcard deploy/*.yaml deploy/artifact/*) requirements/runtime.txt \
+		$(shell find handlers models -name '*.py') | $(READY) $(SAM_READY)
+	@$(SAM) build --build-dir $(dir $@)
+
+e2e: $(READY) $(SAM_READY) .venv-e2e/.ready $(BUILT) ## deploy into a local AWS, and send events through every hop
+	@$(BIN)/python -m local.sam
+	@du -sh build/sam/RemediateFunction build/sam/SweepFunction
+	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -vv --durations 5
+
+invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json
+	@$(BIN)/python -m local.invoke $(EVENT)
+
+lambda-image: $(READY) ## make Lambda's image for sam local of Debian packages, where no registry is
+	@$(BIN)/python -m local.lambda_image
+
 format: $(READY) ## let ruff fix and format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -70,14 +92,14 @@ lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
-	for tool in sam checkov; do \
+	for tool in sam checkov e2e lambda; do \
 		$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 			--no-annotate --custom-compile-command "make lock" \
 			requirements/$$tool.in -o requirements/$$tool.txt || exit 1; \
 	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .venv-sam .venv-checkov .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-e2e .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

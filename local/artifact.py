@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped] # moto brings it; it ships no types
 
 PROJECT = Path(__file__).parents[1]
 BUILT = PROJECT / "build" / "sam"
@@ -32,8 +32,3 @@ def declare_endpoint(template: Template) -> Template:
         properties = template["Resources"][name]["Properties"]
         properties["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
     return template
-
-
-def measure(folder: Path) -> int:
-    """Give the size of a folder's files in bytes."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,4 +1,7 @@
-"""The built artifact, run by SAM CLI in Docker, or by its runtime emulator where Docker is not."""
+"""The built artifact, run by SAM CLI in Docker, or by its runtime emulator where Docker is not.
+
+`python -m local.sam` makes ready what that needs, and says which of the two it will be.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -16,7 +20,14 @@ from typing import Any
 from urllib.error import URLError
 
 from local.artifact import BUILT, PROJECT, declare_endpoint, read_template, write_template
-from local.lambda_image import has_docker, has_image, import_image, make_root
+from local.lambda_image import (
+    LambdaImageError,
+    find_python,
+    has_docker,
+    has_image,
+    import_image,
+    make_root,
+)
 from local.lambda_image.image import ARCHITECTURE
 from local.lambda_image.root import launcher
 from local.mends.accounts import make_access_key
@@ -201,3 +212,22 @@ def _parse(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def main() -> int:
+    """Make ready what the artifact runs on, say what it is, and give the exit status."""
+    try:
+        find_python()
+        if not has_docker():
+            make_root()
+        elif not has_image():
+            import_image()
+    except LambdaImageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{describe_way()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The deployed chain on this machine: ministack for what carries events, mended moto for the rest."""
+"""The deployed chain on this machine: ministack carries the events, mended moto has the rest."""
 
 from local.chain.chain import Chain, ChainError
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from local.aws import Aws
 from local.world import HOME_REGION, OWN_ACCOUNT
+
+if TYPE_CHECKING:
+    from local.aws import Aws
 
 RULE = "to-ministack"
 PAUSE_SECONDS = 0.05

@@ -109,7 +109,7 @@ class Chain:
 
     def deploy(self, *parameters: str, built: Path = BUILT, template: str = "template.yaml") -> str:
         """Deploy a built template with `sam deploy`, and give what that printed."""
-        command = [
+        command: list[str | Path] = [
             *(SAM, "deploy", "--config-env", "enforce", "--no-confirm-changeset"),
             *("--config-file", PROJECT / "samconfig.toml", "--template-file", built / template),
         ]
@@ -129,7 +129,7 @@ class Chain:
             raise ChainError(f"sam deploy failed:\n{done.stdout}")
         described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
-        return done.stdout
+        return str(done.stdout)
 
     # What is there
 
@@ -150,7 +150,9 @@ class Chain:
         """Take all messages that are visible off a queue."""
         sqs = self.client("sqs")
         taken: list[dict[str, Any]] = []
-        while got := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        while got := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
             for message in got:
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
             taken += got
@@ -171,7 +173,7 @@ class Chain:
     def wait_for(
         self, what: str, read: Callable[[], Value | None], seconds: float = WAIT_SECONDS
     ) -> Value:
-        """Give what `read` gives as soon as it is something; raise ChainError with the log if not."""
+        """Give what `read` gives once it is something; raise ChainError with the log if never."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if value := read():

@@ -87,7 +87,9 @@ class Front:
         if service == "iam" and "ServerCertificate" not in call.parameters.get("Action", [""])[0]:
             await self._ministack.app(scope, _replay(body), send)
             return
-        answer = self._refuse(call) or await asyncio.to_thread(self._pass_on, call)
+        answer = self._refuse(call)
+        if answer is None:
+            answer = await asyncio.to_thread(self._pass_on, call)
         await _send(send, *answer)
 
     def _find_service(self, scope: Scope) -> str | None:
@@ -168,7 +170,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 def _replay(body: bytes) -> Receive:
-    async def receive() -> MutableMapping[str, Any]:  # noqa: RUF029 - ASGI awaits it
+    async def receive() -> MutableMapping[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
@@ -198,9 +200,8 @@ def mend(ministack: ModuleType, python: str, moto_url: str) -> None:
     """Correct what keeps the real template, events and artifact from running in ministack."""
     _accept_events_of_aws(importlib.import_module("ministack.services.eventbridge"))
     _run_functions_on(python, importlib.import_module("ministack.core.lambda_runtime"))
-    handlers = importlib.import_module(
-        "ministack.services.cloudformation.provisioners"
-    )._RESOURCE_HANDLERS  # noqa: SLF001 - there is no public way in
+    provisioners = importlib.import_module("ministack.services.cloudformation.provisioners")
+    handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no public way in
     _accept_alarms_on_expressions(handlers)
     handlers["AWS::SecurityHub::ActionTarget"] = {
         "create": functools.partial(_create_action_target, moto_url),

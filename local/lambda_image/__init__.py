@@ -1,7 +1,7 @@
 """Lambda's Python 3.13 where no image registry can be reached, made of Debian's packages.
 
-Its files serve twice: as the image that `sam local` starts in the place of AWS's own, and, unpacked,
-as the interpreter of functions that run without Docker.
+Its files serve twice: as the image that `sam local` starts in the place of AWS's own, and as they
+are, as the interpreter of functions that run without Docker.
 """
 
 from local.lambda_image.image import has_docker, has_image, import_image

@@ -16,8 +16,8 @@ IMAGE = f"{REPOSITORY}:3.13-{ARCHITECTURE}"
 WITH_SAM = f"{REPOSITORY}:3.13-rapid-{ARCHITECTURE}"
 LABEL = "iam26.stand-in"
 CHANGES = (
-    "ENV PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 TZ=:UTC"
-    " LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime",
+    "ENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 TZ=:UTC",
+    "ENV LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime",
     "WORKDIR /var/task",
     f"LABEL {LABEL}=debian-trixie",
 )
@@ -49,11 +49,8 @@ def import_image() -> str:
     if has_image() and not is_stand_in():
         raise LambdaImageError(f"{IMAGE} is here already, and it is AWS's own: nothing to do")
     root = make_root()
-    subprocess.run(
-        ["docker", "image", "rm", "--force", WITH_SAM, IMAGE],  # noqa: S607
-        capture_output=True,
-        check=False,
-    )
+    remove = ["docker", "image", "rm", "--force", WITH_SAM, IMAGE]
+    subprocess.run(remove, capture_output=True, check=False)  # noqa: S603 - our own images
     changes = " ".join(f"--change '{change}'" for change in CHANGES)
     run("sh", "-c", f"tar -C '{root}' -c . | docker import {changes} - {IMAGE}")
     return IMAGE

@@ -78,18 +78,14 @@ def launcher() -> Path:
 def find_python() -> Path:
     """Give a Python 3.13 that runs on this machine: its own if there is one, else Debian's."""
     own = shutil.which("python3.13")
-    if (
-        own
-        and subprocess.run([own, "-c", "import ssl"], capture_output=True, check=False).returncode
-        == 0
-    ):  # noqa: S603 - found on PATH
+    if own and _runs(own):
         return Path(own)
     make_root()
     return launcher()
 
 
 def run(*command: str, **environment: str) -> str:
-    """Run a command, and give what it printed; raise LambdaImageError with all of it if it fails."""
+    """Run a command, and give what it printed, or raise LambdaImageError with it."""
     done = subprocess.run(  # noqa: S603 - our own words
         command,
         stdout=subprocess.PIPE,
@@ -101,6 +97,12 @@ def run(*command: str, **environment: str) -> str:
     if done.returncode:
         raise LambdaImageError(f"{' '.join(command)} failed:\n{done.stdout}")
     return done.stdout
+
+
+def _runs(python: str) -> bool:
+    command = [python, "-c", "import ssl"]
+    tried = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - it is on PATH
+    return tried.returncode == 0
 
 
 def _write_launcher() -> None:

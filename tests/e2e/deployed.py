@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local import seed
-from local.chain import Chain
 from local.chain.chain import WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from local.chain import Chain
 
 Finding = Mapping[str, Any]
 PARAMETERS = ("Mode=Enforce", "Regions=us-east-1,eu-west-1", "GracePeriodDays=7")
@@ -54,15 +56,14 @@ class Deployed:
         """Give the outcome written on a finding, once there is one."""
 
         def outcome() -> str | None:
-            return self.read(finding).get("UserDefinedFields", {}).get("iam26Outcome")
+            fields: dict[str, str] = self.read(finding).get("UserDefinedFields", {})
+            return fields.get("iam26Outcome")
 
         return self.chain.wait_for(f"an outcome on {finding['Id']}", outcome, seconds)
 
     def wait_for_work(self, invocations_before: int) -> None:
         """Wait until the function was invoked once more, and has finished."""
-        self.chain.wait_for(
-            "an invocation", lambda: self.count_invocations() > invocations_before
-        )
+        self.chain.wait_for("an invocation", lambda: self.count_invocations() > invocations_before)
 
     def wait_until_empty(self) -> None:
         """Wait until the queue holds no message, in flight or waiting."""

@@ -1,4 +1,4 @@
-"""What proves the proof: a template or an artifact that is broken on purpose does not get through."""
+"""What proves the proof: a template or artifact that is broken on purpose does not get through."""
 
 from __future__ import annotations
 

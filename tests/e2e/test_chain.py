@@ -26,7 +26,7 @@ def use(deployed: Deployed, name: str) -> str:
 CASES: dict[str, tuple[Arrange, str, bool]] = {
     "deleted": (lambda it: it.upload("deleted", path="/old/")["Arn"], "RESOLVED", True),
     "already-gone": (
-        lambda it: "arn:aws:iam::111122223333:server-certificate/already-gone",
+        lambda _: "arn:aws:iam::111122223333:server-certificate/already-gone",
         "RESOLVED",
         False,
     ),
@@ -43,7 +43,7 @@ CASES: dict[str, tuple[Arrange, str, bool]] = {
     ),
     "in-use": (lambda it: use(it, "in-use"), "NOTIFIED", True),
     "unverified": (
-        lambda it: f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/unverified",
+        lambda _: f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/unverified",
         "NOTIFIED",
         True,
     ),
@@ -62,7 +62,9 @@ def test_outcome(deployed: Deployed, outcome: str) -> None:
     assert deployed.wait_for_outcome(finding) == outcome
     deployed.wait_until_empty()
     assert deployed.read(finding)["Workflow"]["Status"] == status
-    assert deployed.certificates() == there_before - ({"deleted"} if outcome == "deleted" else set())
+    assert deployed.certificates() == there_before - (
+        {"deleted"} if outcome == "deleted" else set()
+    )
     states = [record["state"] for record in deployed.archived(outcome)]
     assert states == (["deleting"] if outcome == "deleted" else [])
     if notifies:
@@ -193,9 +195,7 @@ def test_sweep(deployed: Deployed) -> None:
     )
 
     assert "FunctionError" not in answer, answer["Payload"].read()
-    deployed.chain.wait_for(
-        "the certificate's end", lambda: "swept" not in deployed.certificates()
-    )
+    deployed.chain.wait_for("the certificate's end", lambda: "swept" not in deployed.certificates())
     deployed.wait_until_empty()
     assert deployed.read(finding)["Workflow"]["Status"] == "RESOLVED"
 
