@@ -1,6 +1,7 @@
 """Faults: each is the error that botocore makes of what AWS would have answered."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import boto3
@@ -91,8 +92,15 @@ every_operation = pytest.mark.parametrize(
 )
 
 
+@cache
+def make_session() -> Any:
+    """Give one session, because each reads the services' models anew."""
+    return boto3.Session()
+
+
+@cache
 def make_client(service: str, region: str = "us-east-1") -> Any:
-    session: Any = boto3.Session()  # any service, which its stubs cannot say
+    session = make_session()
     config = Config(retries={"mode": "standard", "total_max_attempts": SDK_ATTEMPTS})
     return session.client(service, region_name=region, config=config)
 
@@ -451,9 +459,10 @@ class TestNotOffered:
 
 
 def find_region_without(service: str) -> str:
-    session = boto3.Session()
+    session = make_session()
     offered = session.get_available_regions(service)
-    return min(set(session.get_available_regions("ec2")) - set(offered))
+    without: set[str] = set(session.get_available_regions("ec2")) - set(offered)
+    return min(without)
 
 
 class TestElbRateLimit:
