@@ -32,7 +32,7 @@ from handlers.aws.findings import Findings
 from handlers.remediation import ACCOUNTS_AT_ONCE
 from local import faults, seed
 from local.aws import Aws, in_process
-from local.mapping import EventSourceMapping, Message
+from local.mapping import EventSourceMapping
 from local.prediction import OUTCOMES, AccountFacts, Delivery, Kind, Prediction, Subject
 from local.world import HOME_REGION, OWN_ACCOUNT
 from models.events import IMPORTED
@@ -85,7 +85,9 @@ THROTTLED = Turn(25, 7)
 WITHOUT_ROLE = Turn(40, 19)
 # The findings of each account, by their last digit, that nobody hears of but the sweep.
 BEFORE_THE_DEPLOYMENT = frozenset("02")
-DUPLICATED_SHARE = 0.08
+REPEATED_SHARE = 0.08
+# How many findings or messages come at once; a multiple of the batch size.
+WAVE = 100
 # How far messages stray from their order.
 DISORDER = 4
 # The invocations that die after their work and before Lambda deletes their messages.
@@ -246,16 +248,19 @@ class Organisation:
             raw for one, raw in self._raw.items() if one[-1] in BEFORE_THE_DEPLOYMENT
         )
 
-    def find_the_rest(self) -> None:
-        """Turn on the rule, and let Security Hub find the rest."""
+    def find_the_rest(self) -> list[str]:
+        """Turn on the rule, let Security Hub find the rest, and give the messages of it."""
         events = self.aws.client("events")
         events.put_rule(Name="iam26", EventPattern=json.dumps(PATTERN))
         events.put_targets(
             Rule="iam26", Targets=[{"Id": "queue", "Arn": _arn_of_queue(self._queue)}]
         )
-        self.aws.import_findings(
-            raw for one, raw in self._raw.items() if one[-1] not in BEFORE_THE_DEPLOYMENT
-        )
+        new = [raw for one, raw in self._raw.items() if one[-1] not in BEFORE_THE_DEPLOYMENT]
+        bodies: list[str] = []
+        for start in range(0, len(new), WAVE):
+            self.aws.import_findings(new[start : start + WAVE])
+            bodies += self.take_all()
+        return bodies
 
     def accept_some(self) -> None:
         """Let people suppress findings whose events are on their way."""
@@ -278,26 +283,27 @@ class Organisation:
         self.prediction.add_sweep(len(taken), len({one.account_id for one in taken}))
         sweep.handler({}, None)
 
-    def disorder(self) -> list[str]:
-        """Repeat messages of the queue, put them out of order, and give copies for later."""
-        messages = self._take_all()
-        bodies = sorted((one["Body"] for one in messages), key=_find_account)
-        repeated = self._random.sample(bodies, int(len(bodies) * DUPLICATED_SHARE))
-        bodies = sorted([*bodies, *repeated], key=_find_account)
+    def disorder(self, bodies: list[str]) -> list[str]:
+        """Give messages an account after the other, some of them twice, and out of order."""
+        repeated = self.repeat(bodies)
+        near = sorted([*bodies, *repeated], key=_find_account)
         strayed = sorted(
-            enumerate(bodies), key=lambda one: one[0] + self._random.uniform(0, DISORDER)
+            enumerate(near), key=lambda one: one[0] + self._random.uniform(0, DISORDER)
         )
-        self._send(body for _, body in strayed)
-        events = [body for body in bodies if IMPORTED in body]
-        return self._random.sample(events, int(len(events) * DUPLICATED_SHARE))
+        return [body for _, body in strayed]
 
-    def deliver_late(self, bodies: list[str]) -> None:
-        """Put copies of old events on the queue, when all is done."""
-        self._send(bodies)
+    def repeat(self, bodies: list[str]) -> list[str]:
+        """Give copies of some messages."""
+        return self._random.sample(bodies, int(len(bodies) * REPEATED_SHARE))
 
-    def work(self) -> None:
-        """Let the function work until the queue is empty."""
-        EventSourceMapping(self._sqs, self._queue, self._invoke, BATCH_SIZE).drain()
+    def work(self, bodies: list[str]) -> None:
+        """Put messages on the queue as fast as they are worked on, until it is empty."""
+        mapping = EventSourceMapping(self._sqs, self._queue, self._invoke, BATCH_SIZE)
+        # moto goes through a whole queue for each message that is received or deleted.
+        for start in range(0, len(bodies), WAVE):
+            for body in bodies[start : start + WAVE]:
+                self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
+            mapping.drain()
 
     def _invoke(self, batch: Mapping[str, Any], context: Any) -> Any:
         self.result.invocations += 1
@@ -316,18 +322,15 @@ class Organisation:
                 redelivered[finding["Id"]] = redelivered.get(finding["Id"], False) or again
         return [Delivery(self.subjects[one], again) for one, again in redelivered.items()]
 
-    def _take_all(self) -> list[Message]:
-        mapping = EventSourceMapping(self._sqs, self._queue, lambda *_: None)
-        taken = []
+    def take_all(self) -> list[str]:
+        """Empty the queue, and give what was on it."""
+        mapping = EventSourceMapping(self._sqs, self._queue, self._invoke)
+        taken: list[str] = []
         while messages := mapping.receive():
-            taken += messages
             for one in messages:
+                taken.append(one["Body"])
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=one["ReceiptHandle"])
         return taken
-
-    def _send(self, bodies: Iterator[str] | list[str]) -> None:
-        for body in bodies:
-            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
 
     # What there is in the end
 
@@ -344,7 +347,7 @@ class Organisation:
         self._check_findings()
         self._check_certificates(calls)
         self._check_calls()
-        result.check("messages left on the queue", [], self._take_all())
+        result.check("messages left on the queue", [], self.take_all())
         dead = self._sqs.receive_message(QueueUrl=self._dead).get("Messages", [])
         result.check("messages in the dead-letter queue", [], dead)
 
@@ -423,18 +426,18 @@ def play(accounts: int = ACCOUNTS) -> Result:
         organisation = Organisation(aws, accounts)
         organisation.create()
         organisation.find_before_the_deployment()
-        organisation.find_the_rest()
+        heard = organisation.find_the_rest()
         with adversity(organisation):
             started_at = time.monotonic()
             organisation.sweep()
-            late = organisation.disorder()
+            swept = organisation.take_all()
             organisation.accept_some()
-            organisation.work()
-            organisation.deliver_late(late)
-            organisation.work()
+            organisation.work(organisation.disorder([*heard, *swept]))
+            # Copies of old events, when all is done.
+            organisation.work(organisation.repeat(heard))
             # Weeks later: what something keeps is looked at again.
             organisation.sweep()
-            organisation.work()
+            organisation.work(organisation.take_all())
             organisation.result.seconds = time.monotonic() - started_at
         organisation.check(calls)
     wiring._wire_remediation.cache_clear()  # noqa: SLF001 - its credentials are of no AWS any more
