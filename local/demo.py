@@ -25,9 +25,32 @@ from local.world import HOME_REGION, OWN_ACCOUNT
 from models.outcome import Outcome
 
 BUCKET = "iam26-archive-demo"
+QUEUE = "iam26-remediation"
 GRACE_PERIOD_DAYS = 14
 ACTION_ID = "DeleteExpiredCert"
 ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION_ID}"
+
+# The rules of template.yaml: what they let through reaches the queue.
+RULES: dict[str, dict[str, Any]] = {
+    "ImportedRule": {
+        "source": ["aws.securityhub"],
+        "detail-type": ["Security Hub Findings - Imported"],
+        "detail": {
+            "findings": {
+                "ProductArn": [{"wildcard": "arn:aws:securityhub:*::product/aws/securityhub"}],
+                "AwsAccountId": [OWN_ACCOUNT],
+                "Compliance": {"SecurityControlId": ["IAM.26"], "Status": ["FAILED"]},
+                "RecordState": ["ACTIVE"],
+                "Workflow": {"Status": ["NEW"]},
+            }
+        },
+    },
+    "CustomActionRule": {
+        "source": ["aws.securityhub"],
+        "detail-type": ["Security Hub Findings - Custom Action"],
+        "resources": [ACTION_ARN],
+    },
+}
 
 STYLES = {
     Outcome.DELETED: "bold red",
@@ -49,12 +72,14 @@ class Exhibit:
         certificate: the name of its certificate.
         findings: what Security Hub says of it.
         expected: the outcome with MODE=Enforce; a dry run tells `would-delete` for `deleted`.
+        needs_button: whether the rule for imported findings leaves its findings out.
     """
 
     story: str
     certificate: str
     findings: list[Finding]
     expected: Outcome
+    needs_button: bool = False
 
     def expect(self, mode: str) -> Outcome:
         """Give the expected outcome in a mode."""
@@ -64,10 +89,13 @@ class Exhibit:
 
 @dataclass
 class Seen:
-    """What the handler logged of one certificate."""
+    """What the handler logged of one finding's certificate."""
 
-    outcome: Outcome
+    outcome: Outcome | None
     reason: str
+
+
+UNSEEN = Seen(None, "the handler did not log an outcome")
 
 
 @dataclass
@@ -96,13 +124,15 @@ def run_demo(console: Console | None = None) -> int:
     with LocalAws() as aws:
         demo = Demo(aws, console)
         with working(console, "Seeding certificates, what uses them, and findings"):
+            deploy(aws)
             exhibits = seed_world(aws)
-        show_world(demo, exhibits, "Before")
+            aws.import_findings(one for exhibit in exhibits for one in exhibit.findings)
+        show_world(demo, "Before")
         play_dry_run(demo, exhibits)
         play_enforcement(demo, exhibits)
         play_denied_region(demo)
         play_killed_invocation(demo)
-        show_world(demo, exhibits, "After")
+        show_world(demo, "After")
     return tell_result(demo, time.monotonic() - started_at)
 
 
@@ -116,15 +146,37 @@ def working(console: Console, what: str) -> Iterator[None]:
         progress.update(task, completed=1)
 
 
-def seed_world(aws: Aws) -> list[Exhibit]:
-    """Fill the account with certificates, references to them and findings about them."""
-    client = aws.client
-    client("s3").create_bucket(Bucket=BUCKET)
-    client("securityhub").create_action_target(
+def deploy(aws: Aws) -> None:
+    """Create what the stack has around the function: archive, queue, rules and button."""
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    aws.client("sqs").create_queue(QueueName=QUEUE)
+    events = aws.client("events")
+    for name, pattern in RULES.items():
+        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{QUEUE}"
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    aws.client("securityhub").create_action_target(
         Name="Delete expired cert",
         Description="Delete the expired IAM server certificate",
         Id=ACTION_ID,
     )
+
+
+def take_messages(aws: Aws) -> list[str]:
+    """Take all messages off the queue, and give their bodies."""
+    sqs = aws.client("sqs")
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    bodies: list[str] = []
+    while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in received:
+            bodies.append(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
+def seed_world(aws: Aws) -> list[Exhibit]:
+    """Fill the account with certificates and references to them, and give what it should find."""
+    client = aws.client
     now = datetime.now(UTC)
 
     def upload(name: str, *, days: int = -90, **more: Any) -> dict[str, Any]:
@@ -157,13 +209,9 @@ def seed_world(aws: Aws) -> list[Exhibit]:
             },
             Outcome.ALREADY_GONE,
         ),
-        exhibit(
-            "finding suppressed",
-            upload("accepted-risk"),
-            Outcome.REFUSED,
-            workflow_status="SUPPRESSED",
-        ),
     ]
+    accepted = upload("accepted-risk")
+    suppressed = seed.make_finding(accepted["Arn"], workflow_status="SUPPRESSED")
     twice = upload("twice-reported")
     exhibits.append(
         Exhibit(
@@ -176,7 +224,12 @@ def seed_world(aws: Aws) -> list[Exhibit]:
     other = seed.make_finding(
         "arn:aws:s3:::logs", Compliance={"Status": "FAILED", "SecurityControlId": "S3.8"}
     )
-    exhibits.append(Exhibit("button pressed on control S3.8", "-", [other], Outcome.REFUSED))
+    exhibits += [
+        Exhibit(
+            "finding suppressed", "accepted-risk", [suppressed], Outcome.REFUSED, needs_button=True
+        ),
+        Exhibit("button pressed on control S3.8", "-", [other], Outcome.REFUSED, needs_button=True),
+    ]
     return exhibits
 
 
@@ -232,13 +285,16 @@ def references() -> list[tuple[str, str, Attach]]:
 
 
 def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
-    """Let Security Hub import the findings, and handle their events in a dry run."""
+    """Handle in a dry run what the rule let through when the findings were imported."""
     demo.console.rule("1. The findings arrive, MODE=DryRun: everything but the delete")
-    own = [one for exhibit in exhibits for one in exhibit.findings]
-    with working(demo.console, "Security Hub imports the findings, the handler takes the batch"):
-        events = demo.aws.import_findings(own)
-        seen = invoke(demo, seed.sqs_batch(events), "DryRun")
-    show_decisions(demo, exhibits, seen, "DryRun")
+    arriving = [exhibit for exhibit in exhibits if not exhibit.needs_button]
+    with working(demo.console, "The rule fills the queue, the handler takes the batch"):
+        bodies = take_messages(demo.aws)
+        seen = invoke(demo, seed.sqs_batch(bodies), "DryRun")
+    demo.check("messages by the rule", sum(len(one.findings) for one in arriving), len(bodies))
+    show_decisions(demo, arriving, seen, "DryRun")
+    # Each update comes back as an event, with a status that the rule does not let through.
+    demo.check("messages that the updates caused", [], take_messages(demo.aws))
 
 
 def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
@@ -246,9 +302,9 @@ def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     demo.console.rule("2. Somebody presses the custom action's button, MODE=Enforce")
     findings = read_findings(demo.aws)
     current = [findings[one["Id"]] for exhibit in exhibits for one in exhibit.findings]
-    with working(demo.console, "The handler takes the events of the button"):
-        events = demo.aws.press_custom_action(ACTION_ARN, current)
-        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+    with working(demo.console, "The button fills the queue, the handler takes the batch"):
+        demo.aws.press_custom_action(ACTION_ARN, current)
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
     show_decisions(demo, exhibits, seen, "Enforce")
 
 
@@ -262,12 +318,15 @@ def play_denied_region(demo: Demo) -> None:
         working(demo.console, "elasticloadbalancing is denied in eu-central-1"),
         faults.inject(fault=faults.AccessDenied(), service="elbv2", region="eu-central-1"),
     ):
-        events = demo.aws.import_findings([finding])
-        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+        demo.aws.import_findings([finding])
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
     show_decisions(demo, [kept], seen, "Enforce")
+    left = read_certificates(demo.aws).keys() & {"almost-proven"}
+    demo.check("kept without proof", {"almost-proven"}, left)
     gone = Exhibit("permission given back", "almost-proven", [finding], Outcome.DELETED)
-    with working(demo.console, "The permission is given back, the finding comes again"):
-        seen = invoke(demo, seed.sqs_batch(events), "Enforce")
+    with working(demo.console, "The permission is given back, the finding is new again"):
+        demo.aws.import_findings([finding])
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
     show_decisions(demo, [gone], seen, "Enforce")
 
 
@@ -276,11 +335,12 @@ def play_killed_invocation(demo: Demo) -> None:
     demo.console.rule("4. An invocation is killed right after its delete, and redelivered")
     certificate = seed.upload_certificate(demo.aws.client, "half-way")
     finding = seed.make_finding(certificate["Arn"])
-    events = demo.aws.import_findings([finding])
+    demo.aws.import_findings([finding])
+    bodies = take_messages(demo.aws)
     with working(demo.console, "A process of its own is killed when IAM has deleted"):
         died = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", killed.__name__, "DeleteServerCertificate"],
-            input=json.dumps(seed.sqs_batch(events)),
+            input=json.dumps(seed.sqs_batch(bodies)),
             env={**os.environ, **configure("Enforce")},
             capture_output=True,
             text=True,
@@ -297,7 +357,7 @@ def play_killed_invocation(demo: Demo) -> None:
     demo.check("status of the finding after the kill", "NEW", status)
     exhibit = Exhibit("redelivered", "half-way", [finding], Outcome.DELETED)
     with working(demo.console, "The queue delivers the message again"):
-        seen = invoke(demo, seed.sqs_batch(events, receive_count=2), "Enforce")
+        seen = invoke(demo, seed.sqs_batch(bodies, receive_count=2), "Enforce")
     show_decisions(demo, [exhibit], seen, "Enforce")
 
 
@@ -338,8 +398,9 @@ def show_decisions(
 ) -> None:
     """Print what was decided and why, against what was expected."""
     table = Table(expand=True)
-    for name, ratio in (("Certificate", 3), ("Case", 3), ("Why", 8)):
-        table.add_column(name, ratio=ratio)
+    table.add_column("Certificate", no_wrap=True)
+    table.add_column("Case", ratio=3)
+    table.add_column("Why", ratio=8, overflow="fold")
     table.add_column("Outcome", no_wrap=True)
     table.add_column("Finding")
     table.add_column("")
@@ -348,7 +409,7 @@ def show_decisions(
     for exhibit in exhibits:
         expected = exhibit.expect(mode)
         for finding in exhibit.findings:
-            actual = seen[finding["Id"]]
+            actual = seen.get(finding["Id"], UNSEEN)
             status = findings[finding["Id"]]["Workflow"]["Status"]
             wanted = expected.workflow_status
             ok = demo.check(f"{exhibit.certificate} ({exhibit.story})", expected, actual.outcome)
@@ -361,7 +422,7 @@ def show_decisions(
                 exhibit.certificate,
                 exhibit.story,
                 actual.reason,
-                Text(actual.outcome.value, style=STYLES.get(actual.outcome, "green")),
+                name_outcome(actual.outcome),
                 status,
                 "[green]✓[/]" if ok else "[bold red]✗[/]",
             )
@@ -371,7 +432,14 @@ def show_decisions(
     demo.console.print()
 
 
-def show_world(demo: Demo, exhibits: Sequence[Exhibit], when: str) -> None:
+def name_outcome(outcome: Outcome | None) -> Text:
+    """Give an outcome's name in its colour."""
+    if outcome is None:
+        return Text("none", style="bold red")
+    return Text(outcome.value, style=STYLES.get(outcome, "green"))
+
+
+def show_world(demo: Demo, when: str) -> None:
     """Print the certificates in IAM and the findings in Security Hub."""
     now = datetime.now(UTC)
     certificates = Table("Certificate", "Path", "Id", "Expires", "", title=f"{when}: IAM")
@@ -386,13 +454,8 @@ def show_world(demo: Demo, exhibits: Sequence[Exhibit], when: str) -> None:
         )
     demo.console.print(certificates)
     findings = read_findings(demo.aws)
-    if not findings:
-        demo.console.print(
-            f"Security Hub has none of the {sum(len(one.findings) for one in exhibits)} findings "
-            "yet.\n"
-        )
-        return
-    table = Table("Finding", "Status", "Note", title=f"{when}: Security Hub", expand=True)
+    table = Table("Finding on", "Status", title=f"{when}: Security Hub", expand=True)
+    table.add_column("Note", overflow="fold")
     for finding in sorted(findings.values(), key=lambda one: str(one["Resources"][0]["Id"])):
         table.add_row(
             finding["Resources"][0]["Id"].rsplit("/", 1)[-1],
