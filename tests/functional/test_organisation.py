@@ -1,15 +1,18 @@
 """A whole organisation: many accounts, races, warm functions, and too little time."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from botocore.awsrequest import AWSResponse
 
 from handlers import remediation
 from local import faults, organisation
 from local.prediction import OUTCOMES, Kind
+from local.wire import ApiCall, Proceed
 from local.world import OWN_ACCOUNT, Unprocessed
 from models.outcome import Outcome
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
@@ -183,8 +186,26 @@ class TestMembers:
         assert outcome_of(deployment, events[4]) == "deleted"
 
 
+class OneAtATime:
+    """A fault that is none: calls take effect one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Give the real answer, alone."""
+        with self._lock:
+            return proceed()
+
+
 class TestRaces:
     """Two at once, and a world that moves."""
+
+    @pytest.fixture(autouse=True)
+    def careful_archive(self, deployment: Deployment) -> Iterator[None]:
+        """S3 takes two writes of one object at once; moto closes one under the other's hands."""
+        with faults.inject(service="s3", fault=OneAtATime()):
+            yield
 
     def test_two_invocations_at_once(self, deployment: Deployment) -> None:
         """Both come to their delete at the same time: one deletes, both tell that we did."""
