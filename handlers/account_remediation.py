@@ -1,7 +1,7 @@
 """The part of the story that plays in one account: look up, decide, scan, act."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.aws.errors import CertificateGoneError
@@ -10,7 +10,6 @@ from handlers.deletion import Deletion
 from handlers.ports import AccountPort, AccountsPort, ArchivePort
 from models.certificate import ServerCertificate
 from models.decision import Act, Need, conclude_deletable, decide
-from models.errors import TransientError
 from models.outcome import Conclusion
 from models.reference import References
 from models.settings import Mode, Settings
@@ -20,8 +19,9 @@ from models.settings import Mode, Settings
 class AccountResult:
     """What came of the findings of one account, and the scans that this took."""
 
+    account_id: str
     cases: list[Case]
-    scans: list[References] = field(default_factory=list)
+    scans: list[References]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class AccountRemediation:
                 with case.errors_concluded():
                     self._decide_without_references(account, case)
             self._decide_with_references(account, certificates, cases, scans)
-            return AccountResult(cases, scans)
-        return AccountResult(whole.split(), scans)
+            return AccountResult(account_id, cases, scans)
+        return AccountResult(account_id, whole.split(), scans)
 
     def _decide_without_references(self, account: AccountPort, case: Case) -> None:
         """Conclude a case if what is cheap to know suffices."""
@@ -71,7 +71,7 @@ class AccountRemediation:
             try:
                 case.tags = account.certificates.read_tags(case.certificate.name)
             except CertificateGoneError:
-                case.conclusion = deletion.conclude_gone(case)
+                case.conclusion = deletion.conclude_vanished(case)
                 return
             decision = decide(
                 case.certificate, case.identifier, self.settings, self.clock(), tags=case.tags
@@ -88,17 +88,17 @@ class AccountRemediation:
     ) -> None:
         """Conclude the cases that are still candidates, on one scan as long as it is fresh."""
         candidates = [case for case in cases if case.is_open]
-        try:
-            for case in candidates:
+        for number, case in enumerate(candidates):
+            with case.errors_concluded():
                 if not scans or not scans[-1].is_fresh(self.clock()):
                     scans.append(account.scan_references(self.deadline.seconds_left()))
                 self.deadline.seconds_left()
-                with case.errors_concluded():
-                    self._act(account, case, scans[-1], certificates)
-        except TransientError as error:
-            for case in candidates:
-                if case.is_open:
-                    case.postponed = error
+            if not case.is_open:
+                for left in candidates[number + 1 :]:
+                    left.conclusion, left.postponed = case.conclusion, case.postponed
+                return
+            with case.errors_concluded():
+                self._act(account, case, scans[-1], certificates)
 
     def _act(
         self,

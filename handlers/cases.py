@@ -71,6 +71,11 @@ class Case:
         return self.conclusion is None and self.postponed is None
 
     @property
+    def account_id(self) -> str:
+        """The account that its findings are of."""
+        return self.arrivals[0].finding.account_id
+
+    @property
     def findings(self) -> list[Finding]:
         """The findings of this case."""
         return [arrival.finding for arrival in self.arrivals]
@@ -97,14 +102,13 @@ class Case:
 
     def compose_report(self, conclusion: Conclusion) -> CertificateReport:
         """Give the report of this case."""
-        finding = self.findings[0]
         arn = self.certificate.arn if self.certificate else None
         if arn is None and self.identifier and self.identifier.arn:
             arn = self.identifier.text
         return CertificateReport(
-            account_id=finding.account_id,
+            account_id=self.account_id,
             arn=arn,
-            resource_id=finding.resource_id or "none",
+            resource_id=self.findings[0].resource_id or "none",
             conclusion=conclusion,
         )
 
@@ -144,10 +148,15 @@ def conclude_denied(error: AwsCallError) -> Conclusion:
             "Deploy the member role (deploy/member-role.yaml) to the account, or check the name "
             "in MEMBER_ROLE_NAME.",
         )
+    advice = (
+        f"Allow {error.operation} to the role that works in this account, and it is tried again."
+        if error.is_denial
+        else "The log has the details; it is tried again with the next sweep."
+    )
     return unverified(
         "Kept: a call that the proof needs was refused:",
         (f"{error.operation}: {error.cause}",),
-        f"Allow {error.operation} to the role that works in this account, and it is tried again.",
+        advice,
     )
 
 

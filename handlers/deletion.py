@@ -5,12 +5,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.aws.errors import AwsCallError, CertificateGoneError, CertificateInUseError
+from handlers.aws.errors import (
+    AwsCallError,
+    CertificateGoneError,
+    CertificateInUseError,
+    DeleteUnansweredError,
+)
 from handlers.cases import Case
 from handlers.observability import logger
 from handlers.ports import AccountPort, ArchivePort
 from models.archive import ArchiveRecord, ArchiveState
-from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
+from models.certificate import (
+    CertificateFiles,
+    CertificateIdentifier,
+    IdentifierKind,
+    ServerCertificate,
+)
 from models.decision import (
     Act,
     Need,
@@ -22,11 +32,15 @@ from models.decision import (
     unverified,
 )
 from models.errors import TransientError
-from models.outcome import Conclusion
+from models.outcome import Conclusion, Outcome
 from models.reference import References
 from models.settings import Settings
 
 HOLDER_IN_CONFLICT = re.compile(r"in use by (?P<holder>arn:\S+?)[.,]?(\s|$)")
+
+
+# Each after another look, for IAM may have deleted the certificate without our hearing of it.
+DELETE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +71,26 @@ class Deletion:
             AwsCallError: reading, archiving or deleting was refused; the certificate is kept.
             TransientError: AWS could not answer now; the certificate may be deleted or not.
         """
+        for _ in range(DELETE_ATTEMPTS - 1):
+            try:
+                return self._delete_once(case, references, certificates)
+            except DeleteUnansweredError as error:
+                logger.warning("delete was not answered", extra={"reason": str(error)})
+        return self._delete_once(case, references, certificates)
+
+    def _delete_once(
+        self,
+        case: Case,
+        references: References,
+        certificates: Sequence[ServerCertificate],
+    ) -> Conclusion:
         listed, identifier = case.certificate, case.identifier
         if listed is None or identifier is None or self.archive is None:
             raise ValueError("only a certificate that was found can be deleted, with an archive")
         try:
             files = self.account.certificates.read(listed.name)
         except CertificateGoneError:
-            return self.conclude_gone(case)
+            return self.conclude_vanished(case)
         doubt = self._doubt(files, listed, identifier, references, certificates)
         if doubt:
             return doubt
@@ -76,6 +103,19 @@ class Deletion:
             regions_out_of_scope=references.out_of_scope,
         )
         return self._delete_archived(record, self.archive)
+
+    def conclude_vanished(self, case: Case) -> Conclusion:
+        """Conclude on a certificate that was listed, and is not there under its name any more.
+
+        Raises:
+            AwsCallError, TransientError: as `conclude_gone`; also if the finding names it by its
+                id, under which it may still be there with another name.
+        """
+        conclusion = self.conclude_gone(case)
+        by_id = case.identifier is not None and case.identifier.kind is IdentifierKind.ID
+        if by_id and conclusion.outcome is Outcome.ALREADY_GONE:
+            raise TransientError("the certificate was renamed or deleted since it was listed")
+        return conclusion
 
     def conclude_gone(self, case: Case) -> Conclusion:
         """Conclude on a certificate that IAM does not have: who deleted it?
@@ -139,8 +179,8 @@ class Deletion:
         try:
             self.account.certificates.delete(certificate.name)
         except CertificateGoneError:
-            # The SDK repeated a delete whose answer was lost, or another invocation was faster:
-            # the record, written before, says on what evidence it went.
+            # Another invocation was faster: the record, written before, says on what evidence it
+            # went.
             logger.info("certificate was gone at its delete", extra={"archivedAs": location})
         except CertificateInUseError as error:
             self._mark_kept(record, archive)

@@ -1,12 +1,13 @@
 """What the story needs from AWS, so that it can be told without AWS."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from handlers.aws.findings import WriteResult
 from models.archive import ArchiveRecord
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
+from models.errors import EventError
 from models.finding import Finding, FindingKey
 from models.outcome import FindingUpdate, Notification
 from models.reference import References
@@ -70,8 +71,10 @@ class AccountsPort(Protocol):
 class FindingsPort(Protocol):
     """Security Hub: see `handlers.aws.findings`."""
 
-    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
-        """Give the findings as they are now."""
+    def read(
+        self, region: str, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | EventError]:
+        """Give the findings as they are now, or why one is not understood."""
         ...
 
     def write(self, update: FindingUpdate) -> WriteResult:
@@ -84,7 +87,7 @@ class FindingSearchPort(Protocol):
 
     def search_failed(
         self, region: str, account_id: str | None = None
-    ) -> Iterable[Sequence[Finding]]:
+    ) -> Iterable[Sequence[Finding | EventError]]:
         """Give failed findings that are NEW or NOTIFIED, page by page."""
         ...
 

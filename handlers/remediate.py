@@ -40,15 +40,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         flush_metrics()
 
 
-def remediate_batch(remediation: Remediation, event: Any, deadline: Deadline) -> dict[str, Any]:
+def remediate_batch(remediation: Remediation, batch: Any, deadline: Deadline) -> dict[str, Any]:
     """Work on all records of a batch at once, and give back those that must come again."""
     arrivals: dict[str, list[Arrival]] = {}
     failed: list[str] = []
-    for record in parse_batch(event).records:
+    for record in parse_batch(batch).records:
         try:
-            arrivals[record.message_id] = list_arrivals(
-                parse_record(record), is_redelivered=record.attributes.receive_count > 1
-            )
+            event, is_redelivered = parse_record(record)
+            arrivals[record.message_id] = list_arrivals(event, is_redelivered=is_redelivered)
         except EventError as error:
             failed.append(record.message_id)
             metrics.add_metric(name="InvalidRecords", unit=MetricUnit.Count, value=1)
@@ -90,7 +89,7 @@ def describe_outcomes(arrivals: Sequence[Arrival], results: Results) -> list[dic
     for key in dict.fromkeys(arrival.finding.key for arrival in arrivals):
         result = results[key]
         if isinstance(result, Postponed):
-            raise result.error
+            raise TransientError(str(result.error)) from result.error
         conclusion = result.report.conclusion
         described.append(
             {

@@ -47,11 +47,16 @@ class Remediation:
         """
         ours, foreign = self._refuse(_drop_duplicates(arrivals), self._find_foreign_trait)
         current, unread = self._refresh(ours)
-        failed, settled = self._refuse(current, Finding.find_settled_trait)
-        results = self._report([*foreign, *unread, *settled])
+        failed, settled = self._refuse(current, self._find_trait)
+        early: dict[str, list[Case]] = defaultdict(list)
+        for case in (*foreign, *unread, *settled):
+            early[case.account_id].append(case)
+        results: Results = {}
         for result in self._remediate_accounts(failed, deadline):
             _measure_scans(result.scans)
-            results |= self._report(result.cases)
+            results |= self._report([*early.pop(result.account_id, ()), *result.cases])
+        for cases in early.values():
+            results |= self._report(cases)
         return results
 
     def _refuse(
@@ -71,6 +76,10 @@ class Remediation:
             else:
                 refused.append(case)
         return accepted, refused
+
+    def _find_trait(self, finding: Finding) -> str | None:
+        """Give why a finding, as it is now, is not to be worked on, or None if it is."""
+        return self._find_foreign_trait(finding) or finding.find_settled_trait()
 
     def _find_foreign_trait(self, finding: Finding) -> str | None:
         """Give why a finding is not ours to work on, or None if it is."""
@@ -96,9 +105,12 @@ class Remediation:
             case = Case(group)
             with case.errors_concluded():
                 known = self.findings.read(region, [one.finding.key for one in group])
-                current += [
-                    replace(one, finding=known.get(one.finding.key, one.finding)) for one in group
-                ]
+                for one in group:
+                    now = known.get(one.finding.key, one.finding)
+                    if isinstance(now, Finding):
+                        current.append(replace(one, finding=now))
+                    else:
+                        unread.append(Case([one], postponed=now))
             if not case.is_open:
                 unread += case.split()
         return current, unread

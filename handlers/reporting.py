@@ -1,6 +1,6 @@
 """The report: finding, then notification, then metrics and a log line."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,8 +78,11 @@ class Reporter:
             _log_certificate(case, report)
         postponed = self._write_findings(entries, results)
         self._notify([one for one in entries if one.arrival.finding.key not in postponed])
-        for outcome in sorted({entry.report.outcome for entry in entries}):
-            count_outcome(outcome, sum(entry.report.outcome is outcome for entry in entries))
+        done = Counter(
+            one.report.outcome for one in entries if one.arrival.finding.key not in postponed
+        )
+        for outcome, count in sorted(done.items()):
+            count_outcome(outcome, count)
         return results
 
     def _postpone(self, case: Case, results: Results) -> None:

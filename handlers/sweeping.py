@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.aws.errors import AwsCallError
 from handlers.observability import MetricUnit, logger, metrics
 from handlers.ports import FindingSearchPort, QueuePort
-from models.errors import TransientError
+from models.errors import EventError, TransientError
 from models.finding import Finding, FindingKey
 from models.outcome import is_left_open
 from models.sweep import Envelope, compose_messages
@@ -71,7 +71,13 @@ class Sweep:
         found: dict[FindingKey, Finding] = {}
         account_id = self.read_own_id() if self.only_own else None
         for page in self.findings.search_failed(self.region, account_id):
-            found |= {one.key: one for one in page if is_left_open(one)}
+            for one in page:
+                if isinstance(one, EventError):
+                    # Security Hub shows it all the same, and no other finding waits for it.
+                    metrics.add_metric(name="InvalidRecords", unit=MetricUnit.Count, value=1)
+                    logger.error("a finding was not understood", extra={"reason": str(one)})
+                elif is_left_open(one):
+                    found[one.key] = one
         accounts: dict[str, list[Finding]] = defaultdict(list)
         for finding in found.values():
             accounts[finding.account_id].append(finding)

@@ -133,11 +133,17 @@ class CertificateIdentifier(Model):
             if by_id:
                 return by_id
             return next((one for one in known if one.name == self.text), None)
-        return next((one for one in known if one.name == self.name), None)
+        same = next((one for one in known if one.name == self.name), None)
+        if same or self.arn is None:
+            return same
+        # IAM keeps names apart without regard to case, so this one was renamed; see `agrees_with`.
+        return next((one for one in known if one.name.casefold() == self.arn.name.casefold()), None)
 
     def agrees_with(self, certificate: ServerCertificate) -> bool:
-        """Tell whether the certificate found by name is at the path the identifier gives.
+        """Tell whether the certificate found by name has the name and path the identifier gives.
 
         An ARN without a path agrees with every path: Security Hub may leave it out.
         """
-        return self.arn is None or self.arn.path in {"/", certificate.path}
+        return self.arn is None or (
+            self.arn.name == certificate.name and self.arn.path in {"/", certificate.path}
+        )

@@ -61,16 +61,23 @@ class FindingsEvent(Received):
         return self
 
 
-class RecordAttributes(Model):
+class RecordAttributes(Received):
     """What SQS knows of a message."""
 
     receive_count: int = Field(alias="ApproximateReceiveCount", default=1)
 
 
 class SqsRecord(Model):
-    """One message of the queue; its body is a findings event, not yet parsed."""
+    """One message of the queue, of which no more is sure yet than how to give it back."""
 
     message_id: str = Field(alias="messageId", min_length=1)
+    body: object = None
+    attributes: object = None
+
+
+class RecordContent(Received):
+    """What a message says; its body is a findings event, not yet parsed."""
+
     body: str
     attributes: RecordAttributes = RecordAttributes()
 
@@ -93,23 +100,25 @@ def parse_event(event: object) -> FindingsEvent:
         raise EventError(describe_invalid(error)) from error
 
 
-def parse_record(record: SqsRecord) -> FindingsEvent:
-    """Give the findings event in the body of an SQS record.
+def parse_record(record: SqsRecord) -> tuple[FindingsEvent, bool]:
+    """Give the findings event in an SQS record, and whether it was delivered before.
 
     Raises:
         EventError: the body is no JSON, or no event this application knows.
     """
     try:
-        return FindingsEvent.model_validate_json(record.body)
+        content = RecordContent.model_validate(record.model_dump())
+        event = FindingsEvent.model_validate_json(content.body)
     except ValidationError as error:
         raise EventError(describe_invalid(error)) from error
+    return event, content.attributes.receive_count > 1
 
 
 def parse_batch(event: object) -> SqsBatch:
     """Give the SQS records of an invocation.
 
     Raises:
-        EventError: a record has no message id or no body, so it could not even be given back.
+        EventError: a record has no message id, so it could not even be given back.
     """
     try:
         return SqsBatch.model_validate(event)

@@ -52,6 +52,13 @@ class Workflow(Received):
     status: WorkflowStatus = Field(alias="Status", default=WorkflowStatus.NEW)
 
 
+class Note(Received):
+    """What people and applications write on a finding."""
+
+    text: str | None = Field(alias="Text", default=None)
+    updated_by: str | None = Field(alias="UpdatedBy", default=None)
+
+
 class FindingKey(NamedTuple):
     """What Security Hub knows a finding by."""
 
@@ -69,6 +76,7 @@ class Finding(Received):
     resources: tuple[Resource, ...] = Field(alias="Resources", default=())
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())
+    note: Note = Field(alias="Note", default=Note())
     record_state: str | None = Field(alias="RecordState", default=None)
     product_fields: ProductFields = Field(alias="ProductFields", default=ProductFields())
     user_defined_fields: dict[str, str] = Field(alias="UserDefinedFields", default_factory=dict)

@@ -98,6 +98,9 @@ class Conclusion(Model):
     def is_written_on(self, finding: Finding) -> bool:
         """Tell whether a finding already says this: same outcome, same referrers or gaps."""
         fields = finding.user_defined_fields
+        if len(fields) >= FIELD_COUNT and REFERENCES_FIELD not in fields:
+            # There was no room for ours; the note says the same, counts included.
+            return (finding.note.updated_by, finding.note.text) == (UPDATED_BY, self.note)
         if fields.get(OUTCOME_FIELD) != self.outcome:
             return False
         return not self.items or fields.get(REFERENCES_FIELD) == self.references_field
@@ -156,10 +159,11 @@ def merge_fields(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]
 def describe_fields(report: CertificateReport, checked_at: datetime) -> dict[str, str]:
     """Give the user-defined fields that carry a report; `checked_at` is in UTC."""
     return {
+        # First what tells an unchanged outcome, in case there is not room for all.
         OUTCOME_FIELD: report.outcome.value,
+        REFERENCES_FIELD: report.conclusion.references_field,
         CERTIFICATE_FIELD: fit_words(report.arn or report.resource_id, FIELD_VALUE_LENGTH),
         CHECKED_AT_FIELD: checked_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        REFERENCES_FIELD: report.conclusion.references_field,
     }
 
 

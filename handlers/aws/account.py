@@ -1,5 +1,6 @@
 """One AWS account: its credentials, its certificates, what refers to them."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ class Identity:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._account_id: str | None = None
+        self._lock = threading.Lock()
 
     def read_account_id(self) -> str:
         """Give the account this application runs in.
@@ -53,11 +55,13 @@ class Identity:
         Raises:
             AwsCallError, TransientError: STS did not say.
         """
-        if self._account_id is None:
-            sts: STSClient = self._clients.get("sts")
-            with translated_errors("GetCallerIdentity"):
-                self._account_id = sts.get_caller_identity()["Account"]
-        return self._account_id
+        # Accounts that are worked on side by side wait for one answer.
+        with self._lock:
+            if self._account_id is None:
+                sts: STSClient = self._clients.get("sts")
+                with translated_errors("GetCallerIdentity"):
+                    self._account_id = sts.get_caller_identity()["Account"]
+            return self._account_id
 
 
 class Accounts:

@@ -53,7 +53,7 @@ class Archive:
     def find_vouching(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> tuple[str, ArchiveRecord] | None:
-        """Give the newest record that vouches for a deletion after `since` (UTC), and its location.
+        """Give the newest record since then (UTC), with its location, if it vouches for a deletion.
 
         Raises:
             AwsCallError: the archive may not be read, or the record cannot be understood.
@@ -61,8 +61,10 @@ class Archive:
         """
         for key in self._list_newer(account_id, identifier, since):
             record = self._read(key)
-            if record.state is ArchiveState.DELETING:
-                return self._locate(key), record
+            if identifier.agrees_with(record.files.certificate):
+                # The newest decides: an older one is of a certificate that had the name before.
+                vouches = record.state is ArchiveState.DELETING
+                return (self._locate(key), record) if vouches else None
         return None
 
     def _list_newer(

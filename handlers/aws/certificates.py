@@ -6,8 +6,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.htm
 from typing import TYPE_CHECKING
 
 from handlers.aws.clients import ClientSource
-from handlers.aws.errors import CertificateGoneError, CertificateInUseError, translated_errors
+from handlers.aws.errors import (
+    CertificateGoneError,
+    CertificateInUseError,
+    DeleteUnansweredError,
+    translated_errors,
+)
 from models.certificate import CertificateFiles, ServerCertificate
+from models.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -79,15 +85,23 @@ class Certificates:
     def delete(self, name: str) -> None:
         """Delete a certificate, for good: IAM never gives its private key back.
 
+        The SDK does not repeat it: names are used again, and a repetition of a delete whose answer
+        was lost could hit the certificate that came after.
+
         Raises:
-            CertificateGoneError: there is no certificate of this name, or no longer: the SDK
-                may have repeated a delete whose answer was lost.
+            CertificateGoneError: there is no certificate of this name.
             CertificateInUseError: IAM knows that something uses it.
+            DeleteUnansweredError: IAM did not say whether it deleted it.
         """
-        with translated_errors("DeleteServerCertificate"):
-            try:
-                self._iam.delete_server_certificate(ServerCertificateName=name)
-            except self._iam.exceptions.NoSuchEntityException as error:
-                raise CertificateGoneError(name) from error
-            except self._iam.exceptions.DeleteConflictException as error:
-                raise CertificateInUseError(error.response["Error"].get("Message", "")) from error
+        iam: IAMClient = self._clients.get_unrepeating("iam")
+        try:
+            with translated_errors("DeleteServerCertificate"):
+                try:
+                    iam.delete_server_certificate(ServerCertificateName=name)
+                except iam.exceptions.NoSuchEntityException as error:
+                    raise CertificateGoneError(name) from error
+                except iam.exceptions.DeleteConflictException as error:
+                    message = error.response["Error"].get("Message", "")
+                    raise CertificateInUseError(message) from error
+        except TransientError as error:
+            raise DeleteUnansweredError(str(error)) from error

@@ -22,6 +22,10 @@ class ClientSource(Protocol):
         """Give the client of a service in a Region (the home Region by default)."""
         ...
 
+    def get_unrepeating(self, service: str) -> Any:
+        """Give the client of a service that sends each call once."""
+        ...
+
 
 class Credentials(NamedTuple):
     """What requests are signed with until they expire (UTC)."""
@@ -60,7 +64,7 @@ class Clients:
         self._user_agent = user_agent
         self._attempts = attempts
         self._credentials = credentials
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, int], Any] = {}
         self._lock = lock or threading.Lock()
 
     def sign_with(self, credentials: Credentials) -> "Clients":
@@ -77,6 +81,10 @@ class Clients:
     def get(self, service: str, region: str | None = None) -> Any:
         """Give the client of a service in a Region (the home Region by default)."""
         return self._get(service, region or self.region, self._attempts)
+
+    def get_unrepeating(self, service: str) -> Any:
+        """Give the client of a service that sends each call once, whatever comes of it."""
+        return self._get(service, self.region, 1)
 
     def get_regional(self, service: str, region: str) -> Any:
         """Give the client of a service that the Region may not offer."""
@@ -100,7 +108,8 @@ class Clients:
 
     def _get(self, service: str, region: str, attempts: int) -> Any:
         with self._lock:
-            if (service, region) not in self._clients:
+            key = (service, region, attempts)
+            if key not in self._clients:
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": attempts},
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -109,10 +118,10 @@ class Clients:
                     user_agent_extra=self._user_agent,
                 )
                 make: Any = self._session.client
-                self._clients[service, region] = make(
+                self._clients[key] = make(
                     service, region_name=region, config=config, **self._describe_credentials()
                 )
-            return self._clients[service, region]
+            return self._clients[key]
 
     def _describe_credentials(self) -> dict[str, str]:
         if self._credentials is None:

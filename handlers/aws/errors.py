@@ -1,5 +1,7 @@
 """AWS's errors, turned into the few kinds the story tells apart."""
 
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,10 +9,12 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 - botocore's name for a connection that never came about
+    EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import NameResolutionError
 
 from models.errors import TransientError
 
@@ -42,6 +46,9 @@ INTERNAL_CODES = frozenset(
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 
+NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
+
+DENIAL = re.compile("Denied|Unauthorized|NotAuthorized|AuthorizationError|AuthFailure|Forbidden")
 POLICY_DENIAL = "explicit deny in a service control policy"
 
 
@@ -55,6 +62,11 @@ class AwsCallError(Exception):
         self.denied_by_policy = denied_by_policy
 
     @property
+    def is_denial(self) -> bool:
+        """Whether a permission is missing, in whichever of the services' wordings."""
+        return bool(DENIAL.search(self.code))
+
+    @property
     def cause(self) -> str:
         """The error in a few words that stay the same from one time to the next."""
         if self.denied_by_policy:
@@ -64,6 +76,10 @@ class AwsCallError(Exception):
 
 class CertificateGoneError(Exception):
     """IAM has no server certificate of this name."""
+
+
+class DeleteUnansweredError(TransientError):
+    """IAM did not say whether it deleted a server certificate; only another look can tell."""
 
 
 class CertificateInUseError(Exception):
@@ -93,6 +109,19 @@ def _translate_client_error(error: ClientError) -> AwsCallError | TransientError
     ):
         return TransientError(f"{operation} answered {code}")
     return AwsCallError(operation, code, denied_by_policy=POLICY_DENIAL in message)
+
+
+def is_unresolved_endpoint(error: Exception) -> bool:
+    """Tell whether an error means that an endpoint's name does not exist.
+
+    botocore raises the same error for a connection that was refused, with another cause.
+    """
+    if not isinstance(error, EndpointConnectionError):
+        return False
+    cause: BaseException | None = error.kwargs.get("error")
+    if isinstance(cause, NameResolutionError):
+        cause = cause.__cause__
+    return cause is None or (isinstance(cause, socket.gaierror) and cause.errno in NO_SUCH_NAME)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from handlers.aws.clients import ClientSource
 from handlers.aws.errors import AwsCallError, translated_errors
-from models.errors import TransientError
+from models.errors import EventError, TransientError, describe_invalid
 from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
 from models.outcome import UPDATED_BY, FindingUpdate
 
@@ -50,14 +52,18 @@ class Findings:
         client: SecurityHubClient = self._clients.get("securityhub", region)
         return client
 
-    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
+    def read(
+        self, region: str, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | EventError]:
         """Give the findings as they are now; those that Security Hub does not have are left out.
+
+        One that cannot be understood is given as the error that says why.
 
         Raises:
             AwsCallError: Security Hub may not be read.
             TransientError: it could not answer now.
         """
-        found: dict[FindingKey, Finding] = {}
+        found: dict[FindingKey, Finding | EventError] = {}
         for chunk in _split(keys, IDS_A_READ):
             with translated_errors("GetFindings"):
                 pages = (
@@ -72,13 +78,13 @@ class Findings:
                 )
                 for page in pages:
                     for raw in page["Findings"]:
-                        finding = Finding.model_validate(raw)
-                        found[finding.key] = finding
+                        key = FindingKey(raw["Id"], raw["ProductArn"])
+                        found[key] = _parse(raw)
         return {key: found[key] for key in keys if key in found}
 
     def search_failed(
         self, region: str, account_id: str | None = None
-    ) -> Iterator[Sequence[Finding]]:
+    ) -> Iterator[Sequence[Finding | EventError]]:
         """Give the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
 
         Never faster than a call a second: GetFindings allows three to all who use it.
@@ -109,7 +115,7 @@ class Findings:
                 .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
             )
             for page in pages:
-                yield [Finding.model_validate(raw) for raw in page["Findings"]]
+                yield [_parse(raw) for raw in page["Findings"]]
                 if page.get("NextToken"):
                     self._sleep(SECONDS_BETWEEN_PAGES)
 
@@ -164,6 +170,13 @@ class Findings:
                 result.rejected[key] = code
                 result.postponed.pop(key, None)
         return [key for key in keys if codes.get(key) in RETRIED_CODES]
+
+
+def _parse(raw: Mapping[str, object]) -> Finding | EventError:
+    try:
+        return Finding.model_validate(raw)
+    except ValidationError as error:
+        return EventError(f"finding {raw['Id']} is not understood: {describe_invalid(error)}")
 
 
 def _split(keys: Sequence[FindingKey], size: int) -> Iterator[Sequence[FindingKey]]:

@@ -26,7 +26,7 @@ def test_a_batch_reads_as_the_queue_delivers_it() -> None:
     """The records of the sample batch parse one by one, and have an id each."""
     records = parse_batch(samples.read("sqs-batch")).records
 
-    assert {parse_record(record).source for record in records} == {
+    assert {parse_record(record)[0].source for record in records} == {
         "aws.securityhub",
         "iam26-remediation",
     }

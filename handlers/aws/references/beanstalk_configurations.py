@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 CERTIFICATE_OPTIONS = frozenset({"SSLCertificateId", "SSLCertificateArns"})
 
-# One option can list several certificates, and a certificate's name can contain a comma.
-BETWEEN_ARNS = re.compile(r"\s*,\s*(?=arn:)")
+# One option can list several certificates, and a certificate's name can contain a comma, even at
+# its end; neither white space nor a semicolon.
+BETWEEN_ARNS = re.compile(r"[;\s]+|,+(?=arn:)")
 
 # Beanstalk's service model has no exception of its own for what does not exist.
 VANISHED = re.compile(r"No (Environment|Configuration Template|Application) ")
@@ -98,9 +99,10 @@ async def _read_settings(
 
 def _find_certificates(option: "ConfigurationOptionSettingTypeDef") -> list[str]:
     value = option.get("Value", "").strip()
-    if option.get("OptionName") in CERTIFICATE_OPTIONS or is_iam_arn(value):
-        return BETWEEN_ARNS.split(value)
-    return []
+    if option.get("OptionName") not in CERTIFICATE_OPTIONS and not is_iam_arn(value):
+        return []
+    parts = BETWEEN_ARNS.split(value)
+    return [*parts, *(part.rstrip(",") for part in parts if part.endswith(","))]
 
 
 def _has_vanished(error: ClientError) -> bool:

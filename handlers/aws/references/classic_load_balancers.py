@@ -33,4 +33,5 @@ SOURCE = Source(
     service="elb",
     read=read_load_balancers,
     is_paced=True,
+    is_everywhere=True,
 )

@@ -78,4 +78,5 @@ SOURCE = Source(
     service="elbv2",
     read=read_load_balancers,
     is_paced=True,
+    is_everywhere=True,
 )

@@ -8,11 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiolimiter import AsyncLimiter
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from handlers.aws.clients import CALLS_AT_ONCE, Clients
-from handlers.aws.errors import AwsCallError, translate_error, translated_errors
+from handlers.aws.errors import (
+    AwsCallError,
+    is_unresolved_endpoint,
+    translate_error,
+    translated_errors,
+)
 from handlers.aws.references import (
     beanstalk_configurations,
     classic_load_balancers,
@@ -81,15 +86,17 @@ class Scan:
         except AwsCallError as error:
             gap = Gap(source="The list of Regions", region=self.clients.region, cause=error.cause)
             return References(started_at=started_at, finished_at=self.clock(), gaps=(gap,))
-        chosen = self.settings.regions
-        regions = [one for one in enabled if not chosen or one in chosen]
+        chosen = self.settings.regions or enabled
+        regions = [one for one in enabled if one in chosen]
+        # What REGIONS leaves out, and what it names in vain.
+        left_out = tuple(sorted(set(enabled) ^ set(chosen)))
         if not regions:
             gap = Gap(source="Every source", region=GLOBAL, cause="no Region of REGIONS is enabled")
             return References(
                 started_at=started_at,
                 finished_at=self.clock(),
                 gaps=(gap,),
-                regions_left_out=tuple(enabled),
+                regions_left_out=left_out,
             )
         longest = FRESH_FOR.total_seconds()
         places = self._read_all(regions, min(longest, seconds_left or longest))
@@ -99,7 +106,7 @@ class Scan:
             found=tuple(reference for place in places for reference in place.found),
             coverage=tuple(p.result for p in places if isinstance(p.result, Coverage)),
             gaps=tuple(p.result for p in places if isinstance(p.result, Gap)),
-            regions_left_out=tuple(one for one in enabled if one not in regions),
+            regions_left_out=left_out,
             calls=1 + sum(place.calls for place in places),
         )
 
@@ -184,14 +191,15 @@ class Scan:
         translated = translate_error(error, source.service)
         if isinstance(translated, TransientError):
             raise translated from error
-        if self._is_out_of_scope(translated, source):
+        # A policy that denies the Region denies the first call; another one leaves a gap.
+        if not has_answered and self._is_out_of_scope(translated, source):
             return self._cover(source, region, CoverageState.OUT_OF_SCOPE)
         return Gap(source=source.name, region=region, cause=translated.cause)
 
     def _is_not_offered(self, error: Exception, source: Source, region: str) -> bool:
         return (
-            isinstance(error, EndpointConnectionError)
-            and not source.is_global
+            is_unresolved_endpoint(error)
+            and not (source.is_global or source.is_everywhere)
             and not self.clients.is_listed(source.service, region)
         )
 

@@ -115,6 +115,7 @@ class Source:
         service: the service's name in boto3.
         read: reads one Region to its last page and notes every certificate that is named there.
         is_global: the service has one endpoint for all Regions of the partition.
+        is_everywhere: every Region has it, so an endpoint that does not resolve is a failure.
         is_paced: its rate limit is tight and shared with the customer's own controllers.
     """
 
@@ -123,6 +124,7 @@ class Source:
     read: Callable[[Reader], Awaitable[None]]
     is_global: bool = False
     is_paced: bool = False
+    is_everywhere: bool = False
 
 
 def is_iam_arn(text: str) -> bool:

@@ -19,7 +19,8 @@ fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=102
 
 def parse(body: str) -> FindingsEvent:
     """Give a message as the remediation reads it."""
-    return parse_record(SqsRecord(message_id="1", body=body))
+    event, _ = parse_record(SqsRecord(message_id="1", body=body))
+    return event
 
 
 def make_findings(count: int, **more: Any) -> list[Finding]:
