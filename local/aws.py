@@ -172,8 +172,6 @@ def _serve(host: str, port: int) -> Iterator[str]:
     finally:
         server.stop()
         http_session().close()
-        if server._server:  # noqa: SLF001 - moto stops the server and leaves its socket open
-            server._server.server_close()  # noqa: SLF001
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def _default_only(certificates: list[str]) -> list[dict[str, str]] | None:
     return [{"CertificateArn": certificate} for certificate in certificates[:1]] or None
 
 
-for _operation in ("CreateListener", "DescribeListeners", "ModifyListener"):
+for _operation in ("DescribeListeners", "ModifyListener"):
     MEND.replace(
         ELBV2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER,
         f"{_operation}Output.Listeners.Listener.Certificates",

@@ -23,9 +23,8 @@ MEND = Mend(
     "GetFindings ignores its filters, findings cannot be updated, there are no custom actions, "
     "and EventBridge never hears of a finding",
 )
-for _path in ("/findings/batchupdate", "/actionTargets", "/actionTargets/get"):
+for _path in ("/findings/batchupdate", "/actionTargets", "/actionTargets/(?P<ActionTargetArn>.+)"):
     MEND.add_path(url_paths, f"{{0}}{_path}$", SecurityHubResponse.dispatch)
-MEND.add_path(url_paths, "{0}/actionTargets/(?P<ActionTargetArn>.+)$", SecurityHubResponse.dispatch)
 
 Filters = Mapping[str, Sequence[dict[str, str]]]
 

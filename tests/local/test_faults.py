@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 import time_machine
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -18,6 +19,7 @@ from botocore.exceptions import (
 from local import faults, seed
 from local.aws import Aws
 from local.faults import Fault
+from local.wire import ApiCall, Proceed
 from tests.local.answers import code_of
 
 SDK_ATTEMPTS = 3
@@ -176,6 +178,32 @@ class TestAnswers:
             418,
             1,
         )
+
+    @pytest.mark.parametrize(
+        ("service", "root"),
+        [
+            ("iam", "ErrorResponse"),
+            ("cloudfront", "ErrorResponse"),
+            ("ec2", "Response"),
+            ("s3", "Error"),
+        ],
+    )
+    def test_xml_has_the_root_that_the_service_writes(
+        self, aws: Aws, service: str, root: str
+    ) -> None:
+        """Services that write XML wrap their errors each in its own way."""
+        [operation] = [one for one in OPERATIONS if one.service == service]
+        bodies: list[str] = []
+
+        def look(call: ApiCall, proceed: Proceed) -> AWSResponse:
+            answer = proceed()
+            bodies.append(answer.text)
+            return answer
+
+        read = getattr(make_client(service), operation.method)
+        with faults.inject(fault=faults.AccessDenied()), faults.inject(fault=look):
+            assert code_of(read, **operation.params) == operation.denied
+        assert [body.startswith(f"<{root}>") for body in bodies] == [True]
 
     @pytest.mark.parametrize(
         ("service", "method", "params", "code", "exception"),

@@ -366,6 +366,16 @@ class TestDelete:
         )
         assert delete_code(aws, "web-2") == "DeleteConflict"
 
+    def test_a_renamed_certificate_is_in_use_by_its_new_name_too(self, aws: Aws) -> None:
+        """What is attached after the renaming counts like what was attached before."""
+        upload(aws, "web")
+        aws.client("iam").update_server_certificate(
+            ServerCertificateName="web", NewServerCertificateName="web-2", NewPath="/new/"
+        )
+        arn = read(aws, "web-2")["ServerCertificateMetadata"]["Arn"]
+        seed.create_classic_load_balancer(aws.client, "edge", arn)
+        assert delete_code(aws, "web-2") == "DeleteConflict"
+
     def test_a_certificate_is_free_once_its_user_is_gone(self, aws: Aws) -> None:
         """Deleting the load balancer lifts the conflict."""
         certificate = upload(aws, "web")

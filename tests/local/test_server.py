@@ -148,12 +148,14 @@ def test_a_taken_port_is_one_clear_error() -> None:
 
 
 def test_a_port_is_free_again_afterwards() -> None:
-    """The server can be started on the same port right after it was stopped."""
+    """Nothing listens after the block, and a server can start on the same port right away."""
     port = find_free_port()
     for _ in range(2):
         with LocalAws(port=port) as aws:
             assert aws.endpoint_url == f"http://127.0.0.1:{port}"
             assert aws.client("iam").list_server_certificates()["IsTruncated"] is False
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            pass
 
 
 def test_started_by_hand_it_serves_other_processes_until_it_is_stopped() -> None:
