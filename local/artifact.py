@@ -14,9 +14,9 @@ FUNCTIONS = ("RemediateFunction", "SweepFunction")
 Template = dict[str, Any]
 
 
-def read_template(folder: Path = BUILT) -> Template:
-    """Give the built template, which has no short forms of CloudFormation's functions left."""
-    template: Template = yaml.safe_load((folder / "template.yaml").read_text())
+def read_template(path: Path = BUILT / "template.yaml") -> Template:
+    """Give a built template, which has no short forms of CloudFormation's functions left."""
+    template: Template = yaml.safe_load(path.read_text())
     return template
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import boto3
 from botocore.exceptions import ClientError
 
-from local.artifact import BUILT, PROJECT
+from local.artifact import BUILT, PROJECT, read_template, write_template
 from local.aws import LocalAws
 from local.chain.bridge import Bridge
 from local.lambda_image import find_python
@@ -107,17 +107,30 @@ class Chain:
             aws_secret_access_key="test",  # noqa: S106 - what ministack knows its root user by
         )
 
-    def deploy(self, *parameters: str, built: Path = BUILT, template: str = "template.yaml") -> str:
-        """Deploy a built template with `sam deploy`, and give what that printed."""
-        command: list[str | Path] = [
-            *(SAM, "deploy", "--config-env", "enforce", "--no-confirm-changeset"),
-            *("--config-file", PROJECT / "samconfig.toml", "--template-file", built / template),
-        ]
-        if parameters:
-            command += ["--parameter-overrides", *parameters]
+    def package(self, target: Path) -> Path:
+        """Upload the artifact, and write the built template so that it need not be again."""
+        built = BUILT / "template.yaml"
+        output = ("--output-template-file", target)
+        self._run_sam("package", "--resolve-s3", "--template-file", built, *output)
+        packaged = read_template(target)
+        nested = packaged["Resources"]["CustomActionStack"]["Properties"]
+        # SAM CLI itself takes no URL back that is not of AWS's own S3.
+        nested["TemplateURL"] = str(BUILT / "CustomActionStack" / "template.yaml")
+        return write_template(packaged, target)
+
+    def deploy(self, *parameters: str, template: Path = BUILT / "template.yaml") -> None:
+        """Deploy a built or packaged template with `sam deploy`."""
+        options = ("--config-env", "enforce", "--no-confirm-changeset")
+        config = ("--config-file", PROJECT / "samconfig.toml", "--template-file", template)
+        overrides = ("--parameter-overrides", *parameters) if parameters else ()
+        self._run_sam("deploy", *options, *config, *overrides)
+        described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
+
+    def _run_sam(self, *arguments: str | Path) -> None:
         credentials = {"AWS_ACCESS_KEY_ID": OWN_ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
         done = subprocess.run(  # noqa: S603 - our own SAM CLI
-            command,
+            [SAM, *arguments],
             env=make_environment(self.url) | credentials,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -126,10 +139,7 @@ class Chain:
             check=False,
         )
         if done.returncode:
-            raise ChainError(f"sam deploy failed:\n{done.stdout}")
-        described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
-        return str(done.stdout)
+            raise ChainError(f"sam {arguments[0]} failed:\n{done.stdout}")
 
     # What is there
 
