@@ -112,6 +112,14 @@ ACTION = (
 WRITE = Operation("securityhub", "BatchUpdateFindings")
 TELL = Operation("sns", "Publish")
 
+# What a source asks first in a Region; a policy that denies the Region denies this already.
+FIRST_CALLS = tuple(
+    one
+    for one in SCAN
+    if one.is_read_by_region
+    and one.name in {"DescribeLoadBalancers", "ListDomainNames", "DescribeApplications"}
+)
+
 BEFORE_THE_REPORT = (*ENTRY, *SCAN, *ACTION)
 OPERATIONS = (*BEFORE_THE_REPORT, WRITE, TELL)
 
@@ -406,7 +414,7 @@ class TestDeniedRegions:
         """Set DENIED_REGIONS=OutOfScope."""
         estate.configure(DENIED_REGIONS="OutOfScope")
 
-    @pytest.mark.parametrize("operation", [one for one in SCAN if one.is_read_by_region], ids=str)
+    @pytest.mark.parametrize("operation", FIRST_CALLS, ids=str)
     def test_region_out_of_scope(self, estate: Deployment, operation: Operation) -> None:
         """The Region counts as out of scope, and note and evidence name it."""
         event = begin(estate, Story.CANDIDATE)
@@ -421,6 +429,21 @@ class TestDeniedRegions:
         assert [(one["source"], one["region"]) for one in aside] == [
             (operation.place.removesuffix(f" in {AWAY}"), AWAY)
         ]
+
+    @pytest.mark.parametrize(
+        "operation",
+        [one for one in SCAN if one.is_read_by_region and one not in FIRST_CALLS],
+        ids=str,
+    )
+    def test_part_of_a_region(self, estate: Deployment, operation: Operation) -> None:
+        """A Region that answers in part is in scope, and what it denies is a gap."""
+        event = begin(estate, Story.CANDIDATE)
+
+        with operation.fails(DENIED_BY_SCP):
+            assert estate.handle_one(event)["outcome"] == "unverified"
+
+        assert operation.place in str(estate.note(event))
+        assert is_kept(estate, Story.CANDIDATE)
 
     @pytest.mark.parametrize(
         "operation", [one for one in BEFORE_THE_REPORT if not one.is_read_by_region], ids=str

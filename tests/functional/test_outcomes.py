@@ -948,7 +948,7 @@ class TestLimits:
         ("count", "ours"),
         [
             (45, {"iam26Outcome", "iam26Certificate", "iam26CheckedAt", "iam26References"}),
-            (48, {"iam26Outcome", "iam26Certificate"}),
+            (48, {"iam26Outcome", "iam26References"}),
             (50, set()),
         ],
     )
@@ -963,6 +963,22 @@ class TestLimits:
         assert theirs.items() <= fields.items()
         assert fields.keys() - theirs.keys() == ours
         assert deployment.status(event) == "RESOLVED"
+
+    @pytest.mark.parametrize("count", [45, 48, 49, 50])
+    def test_unchanged_without_room(self, deployment: Deployment, count: int) -> None:
+        """An unchanged outcome is told once, even where our fields have no room."""
+        theirs = {f"field-{number}": "x" for number in range(count)}
+        certificate = deployment.upload("busy")
+        attach(deployment, "classic", certificate, "edge")
+        event = deployment.report(certificate["Arn"], UserDefinedFields=theirs)
+        deployment.handle(event)
+        assert len(deployment.messages()) == 1
+
+        with faults.record_calls() as calls:
+            assert deployment.handle_one(event)["outcome"] == "in-use"
+
+        assert calls.named("BatchUpdateFindings") == []
+        assert deployment.messages() == []
 
     def test_many_references(self, deployment: Deployment) -> None:
         """25 references give a note that still reads, and say how many there are."""
