@@ -40,6 +40,7 @@ unit: $(READY) ## tests over fakes, no sockets
 	$(BIN)/pytest tests/unit
 
 functional: $(READY) ## real botocore requests against the local AWS
+	@rm -rf build/operations # what is called now is what the roles are held against
 	$(BIN)/pytest tests/local tests/functional -n 2
 
 # The custom action is linted where CloudFormation has it, which is not everywhere: that is why it has

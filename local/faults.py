@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -144,7 +145,8 @@ class NotOffered:
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
         """Raise EndpointConnectionError."""
-        raise EndpointConnectionError(endpoint_url=call.url)
+        cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise EndpointConnectionError(endpoint_url=call.url, error=cause)
 
 
 @dataclass(frozen=True)

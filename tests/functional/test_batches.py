@@ -331,3 +331,37 @@ class TestLog:
         assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in metrics} == {
             "IAM26Remediation"
         }
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record: record.pop("body"),
+        lambda record: record.update(body=None),
+        lambda record: record.update(attributes={"ApproximateReceiveCount": "often"}),
+    ],
+    ids=["no-body", "null-body", "odd-count"],
+)
+def test_odd_record_fails_alone(
+    deployment: Deployment, spoil: Callable[[dict[str, Any]], object]
+) -> None:
+    """A record that is not even whole is given back alone."""
+    events = [deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")]
+    batch = seed.sqs_batch(events)
+    spoil(batch["Records"][0])
+
+    answer = deployment.handle(batch)
+
+    odd = batch["Records"][0]["messageId"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": odd}]}
+    assert deployment.certificates() == {"one"}
+
+
+def test_finding_that_became_another(deployment: Deployment) -> None:
+    """What counts is what Security Hub says the finding is now."""
+    event = deployment.report(deployment.upload("web")["Arn"])
+    deployment.edit_finding(event, Compliance={"Status": "FAILED", "SecurityControlId": "EC2.1"})
+
+    assert deployment.handle_one(event)["outcome"] == "refused"
+
+    assert deployment.certificates() == {"web"}

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 
 from local import faults, seed
 from local.wire import ApiCall, Proceed
-from local.world import OWN_ACCOUNT
+from local.world import HOME_REGION, OWN_ACCOUNT
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, arn_of
 from tests.functional.estate import ATTACHMENTS, furnish
 
@@ -127,6 +127,29 @@ class TestScan:
         scanned = Counter(call.account for call in calls.named("DescribeRegions"))
         assert scanned == {OWN_ACCOUNT: 1, MEMBER_ACCOUNT: 1}
         assert len(calls.named("AssumeRole")) == 1
+
+    def test_member_account_like_our_own(self, deployment: Deployment) -> None:
+        """Whatever can hold a certificate is read in a member account too, with its credentials."""
+
+        def make_client(service: str, *, region: str = HOME_REGION, **_: object) -> Any:
+            return deployment.aws.client(service, region=region, account_id=MEMBER_ACCOUNT)
+
+        deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+        certificate = deployment.upload("old-web", account_id=MEMBER_ACCOUNT)
+        everyday = deployment.upload("everyday", days=900, account_id=MEMBER_ACCOUNT)
+        furnish(make_client, "eu-west-1", everyday)
+        event = deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT)
+
+        with faults.record_calls() as calls:
+            assert deployment.handle_one(event)["outcome"] == "deleted"
+
+        scanned = {call.operation: call.account for call in calls if call.service in SCANNED}
+        assert set(scanned.values()) == {MEMBER_ACCOUNT}
+        assert scanned.keys() >= {
+            "DescribeListeners",
+            "DescribeListenerCertificates",
+            "DescribeConfigurationSettings",
+        }
 
     def test_runs_in_parallel(self, deployment: Deployment) -> None:
         """The scan takes as long as its longest chain of calls, and never crowds AWS."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from local import faults, seed
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, finding_of
@@ -186,6 +187,53 @@ def test_lost_answer_of_the_delete(deployment: Deployment) -> None:
     assert deployment.certificates() == set()
     assert [one["state"] for one in deployment.archive().values()] == ["deleting"]
     assert len(deployment.messages()) == 1
+
+
+def test_name_taken_while_the_delete_is_unanswered(deployment: Deployment) -> None:
+    """A delete whose answer is lost never hits the certificate that took the name since."""
+    event = deployment.report(deployment.upload("web")["Arn"])
+
+    def renew() -> None:
+        deployment.upload("web", days=300)
+        raise ConnectionClosedError(endpoint_url="https://iam.amazonaws.com")
+
+    lost = faults.inject(operation="DeleteServerCertificate", fault=faults.Then(renew), times=1)
+    with lost, faults.record_calls() as calls:
+        outcome = deployment.handle_one(event)
+
+    assert outcome["outcome"] == "not-expired"
+    assert deployment.certificates() == {"web"}
+    assert len(calls.named("DeleteServerCertificate")) == 1
+
+
+def test_kept_record_hides_older_ones(deployment: Deployment) -> None:
+    """The newest record of a name decides: an older one is of a certificate before."""
+    first = deployment.report(deployment.upload("web")["Arn"])
+    deployment.handle(first)
+    second = deployment.report(deployment.upload("web")["Arn"], standard="cis-3.0")
+    with faults.inject(operation="DeleteServerCertificate", fault=faults.AccessDenied()):
+        assert deployment.handle_one(second)["outcome"] == "unverified"
+    deployment.aws.client("iam").delete_server_certificate(ServerCertificateName="web")
+
+    assert deployment.handle_one(second)["outcome"] == "already-gone"
+
+
+def test_id_that_was_renamed_on_the_way(deployment: Deployment) -> None:
+    """A certificate that is named by its id is not gone because its name is."""
+    certificate = deployment.upload("web")
+    event = deployment.report(certificate["ServerCertificateId"])
+
+    def rename() -> None:
+        deployment.aws.client("iam").update_server_certificate(
+            ServerCertificateName="web", NewServerCertificateName="old-web"
+        )
+
+    with faults.inject(operation="GetServerCertificate", fault=faults.Call(rename), times=1):
+        assert deployment.handle_batch(event) == [0]
+
+    assert deployment.status(event) == "NEW"
+    assert deployment.handle_batch(event, receive_count=2) == []
+    assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
 
 
 def test_second_finding_after_the_delete(deployment: Deployment) -> None:

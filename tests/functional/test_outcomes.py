@@ -273,6 +273,15 @@ class TestDeleted:
 
         assert seen == ["deleting"]
 
+    def test_region_that_is_not_enabled_is_named(self, deployment: Deployment) -> None:
+        """A Region that REGIONS names in vain, as by a slip, is named in the note."""
+        deployment.configure(REGIONS="us-east-1,eu-west-1,eu-west-2")
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+
+        assert deployment.handle_one(event)["outcome"] == "deleted"
+
+        assert "Out of scope by the settings: eu-west-2." in str(deployment.note(event))
+
     @pytest.mark.parametrize("enabled", [("us-east-1", "eu-west-1"), DEFAULT_REGIONS])
     def test_regions_left_out_are_named(
         self, deployment: Deployment, enabled: tuple[str, ...]

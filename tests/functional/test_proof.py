@@ -1,5 +1,6 @@
 """What counts as an answer: the proof rests on what was read, all of it, and not long ago."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError
 
 from local import faults, seed
+from local.wire import ApiCall, Proceed
 from models.errors import TransientError
 from tests.functional.deployment import Deployment
 from tests.functional.estate import ATTACHMENTS, Certificate
@@ -196,6 +200,36 @@ class TestEndpoints:
 
         assert "old-web" in deployment.certificates()
 
+    @pytest.mark.parametrize(
+        "cause",
+        [
+            ConnectionRefusedError(111, "Connection refused"),
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        ],
+        ids=["refused", "resolver-down"],
+    )
+    def test_unreachable(self, deployment: Deployment, cause: OSError) -> None:
+        """Only a name that does not exist means that a Region lacks a service."""
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+
+        def refuse(call: ApiCall, proceed: Proceed) -> AWSResponse:
+            raise EndpointConnectionError(endpoint_url=call.url, error=cause)
+
+        with faults.inject(service="appsync", region=UNLISTED, fault=refuse):
+            assert deployment.handle_batch(event) == [0]
+
+        assert "old-web" in deployment.certificates()
+
+    def test_load_balancers_are_everywhere(self, deployment: Deployment) -> None:
+        """No Region lacks load balancers, even one that the SDK knows nothing of."""
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+        deployment.aws.knobs.enabled_regions = ("us-east-1", "mx-nowhere-1")
+
+        with faults.inject(service="elb", region="mx-nowhere-1", fault=faults.NotOffered()):
+            assert deployment.handle_batch(event) == [0]
+
+        assert "old-web" in deployment.certificates()
+
 
 class TestVanished:
     """What was deleted since it was listed refers to nothing."""
@@ -270,6 +304,29 @@ class TestVanished:
 
         with faults.inject(operation="ListServerCertificateTags", fault=vanish):
             assert deployment.handle_one(event)["outcome"] == "already-gone"
+
+
+class TestBeanstalksValues:
+    """Option settings are text that people write."""
+
+    @pytest.mark.parametrize(
+        "written", ["{},", "{};{}", "{} {}", "{}\n{}", "{}, ,{}", "{},,{}", "{}"]
+    )
+    @pytest.mark.parametrize("ours", [0, 1])
+    def test_however_they_are_separated(
+        self, deployment: Deployment, everyday: Certificate, written: str, ours: int
+    ) -> None:
+        """Each certificate of a list counts, whatever stands between them."""
+        certificate = deployment.upload("old-web")
+        arns = [everyday["Arn"], everyday["Arn"]]
+        arns[min(ours, written.count("{}") - 1)] = certificate["Arn"]
+        seed.create_saved_configuration(
+            deployment.aws.client, "shop", "saved", written.format(*arns), region=AWAY
+        )
+
+        outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
+
+        assert outcome["outcome"] == "in-use"
 
 
 class TestBeanstalksEmptyLists:
