@@ -114,7 +114,7 @@ def _translate_client_error(error: ClientError) -> AwsCallError | TransientError
 def is_unresolved_endpoint(error: Exception) -> bool:
     """Tell whether an error means that an endpoint's name does not exist.
 
-    botocore raises the same error for a connection that was refused, with another cause.
+    botocore raises the same error for a connection that was refused, and says so in its cause.
     """
     if not isinstance(error, EndpointConnectionError):
         return False

@@ -13,7 +13,6 @@ ROOT = PROJECT / "build" / "lambda-root"
 REQUIREMENTS = PROJECT / "requirements" / "lambda.txt"
 PYTHON = "usr/bin/python3.13"
 SUITE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "ca-certificates",
     "coreutils",
@@ -53,7 +52,7 @@ def make_root() -> Path:
     shutil.rmtree(ROOT, ignore_errors=True)
     ROOT.parent.mkdir(exist_ok=True)
     packages = f"--include={','.join(PACKAGES)}"
-    run("mmdebstrap", "--quiet", "--variant=extract", packages, SUITE, str(ROOT), MIRROR)
+    run("mmdebstrap", "--quiet", "--variant=extract", packages, SUITE, str(ROOT))
     for name in MERGED:
         if (ROOT / "usr" / name).exists() and not (ROOT / name).exists():
             (ROOT / name).symlink_to(f"usr/{name}")
