@@ -10,6 +10,7 @@ from handlers.deletion import Deletion
 from handlers.ports import AccountPort, AccountsPort, ArchivePort
 from models.certificate import ServerCertificate
 from models.decision import Act, Need, conclude_deletable, decide
+from models.errors import TransientError
 from models.outcome import Conclusion
 from models.reference import References
 from models.settings import Mode, Settings
@@ -91,7 +92,7 @@ class AccountRemediation:
         for number, case in enumerate(candidates):
             with case.errors_concluded():
                 if not scans or not scans[-1].is_fresh(self.clock()):
-                    scans.append(account.scan_references(self.deadline.seconds_left()))
+                    scans.append(self._scan(account))
                 self.deadline.seconds_left()
             if not case.is_open:
                 for left in candidates[number + 1 :]:
@@ -99,6 +100,14 @@ class AccountRemediation:
                 return
             with case.errors_concluded():
                 self._act(account, case, scans[-1], certificates)
+
+    def _scan(self, account: AccountPort) -> References:
+        references = account.scan_references(self.deadline.seconds_left())
+        if not references.is_fresh(self.clock()):
+            raise TransientError(
+                f"the scan took {references.seconds:.0f} s, too long to rest a delete on"
+            )
+        return references
 
     def _act(
         self,

@@ -11,6 +11,7 @@ from local import faults, seed
 from local.world import OWN_ACCOUNT
 from models.errors import EventError, SettingsError, TransientError
 from tests.functional.deployment import Deployment, arn_of
+from tests.functional.estate import ATTACHMENTS
 
 Event = dict[str, Any]
 ReadLog = Callable[[], list[dict[str, Any]]]
@@ -365,3 +366,34 @@ def test_finding_that_became_another(deployment: Deployment) -> None:
     assert deployment.handle_one(event)["outcome"] == "refused"
 
     assert deployment.certificates() == {"web"}
+
+
+def test_redelivered_among_fresh_ones(deployment: Deployment) -> None:
+    """A finding that comes fresh and redelivered at once is notified like a redelivered one."""
+    certificate = deployment.upload("web")
+    ATTACHMENTS["classic"](deployment.aws.client, "edge", "us-east-1", certificate)
+    event = deployment.report(certificate["Arn"])
+    deployment.handle(event)
+    deployment.messages()
+    batch = seed.sqs_batch([event, event])
+    batch["Records"][1]["attributes"]["ApproximateReceiveCount"] = "2"
+
+    assert deployment.handle(batch) == {"batchItemFailures": []}
+
+    assert len(deployment.messages()) == 1
+
+
+def test_bucket_of_strangers_is_refused(deployment: Deployment) -> None:
+    """Each call to the archive says whose bucket it must be."""
+    event = deployment.report(deployment.upload("web")["Arn"])
+    with (
+        faults.inject(operation="BatchUpdateFindings", fault=faults.Throttled()),
+        faults.record_calls() as first,
+    ):
+        assert deployment.handle_batch(event) == [0]
+    with faults.record_calls() as second:
+        assert deployment.handle_batch(event, receive_count=2) == []
+
+    archived = [call for call in (*first, *second) if call.service == "s3"]
+    assert {call.operation for call in archived} == {"PutObject", "ListObjectsV2", "GetObject"}
+    assert {call.params["ExpectedBucketOwner"] for call in archived} == {OWN_ACCOUNT}

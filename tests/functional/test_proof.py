@@ -296,6 +296,34 @@ class TestVanished:
 
         assert (outcome["outcome"], vanishing.hits) == ("deleted", 1)
 
+    def test_only_what_vanished_is_forgotten(self, deployment: Deployment) -> None:
+        """Another listener of the same source still counts."""
+        certificate = deployment.upload("old-web")
+        client = deployment.aws.client
+        _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
+        seed.create_load_balancer(client, "steady", certificate["Arn"], region=AWAY)
+        elbv2 = client("elbv2", region=AWAY)
+        vanish = faults.Call(lambda: elbv2.delete_listener(ListenerArn=listener))
+
+        with faults.inject(
+            operation="DescribeListenerCertificates",
+            fault=vanish,
+            when=match(ListenerArn=listener),
+        ):
+            outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
+
+        assert outcome["references"] == [f"Load balancer listener steady:443 in {AWAY}"]
+
+    def test_beanstalk_says_something_else(self, deployment: Deployment) -> None:
+        """Not every value that Elastic Beanstalk refuses is one that vanished."""
+        certificate = deployment.upload("old-web")
+        ATTACHMENTS["saved"](deployment.aws.client, "billing", AWAY, certificate)
+        event = deployment.report(certificate["Arn"])
+        refused = faults.AwsFault("InvalidParameterValue", "The parameter is not valid.")
+
+        with faults.inject(operation="DescribeConfigurationSettings", fault=refused):
+            assert deployment.handle_one(event)["outcome"] == "unverified"
+
     def test_certificate(self, deployment: Deployment) -> None:
         """A certificate that somebody deletes before its tags are read is gone already."""
         event = deployment.report(deployment.upload("old-web")["Arn"])
@@ -310,7 +338,7 @@ class TestBeanstalksValues:
     """Option settings are text that people write."""
 
     @pytest.mark.parametrize(
-        "written", ["{},", "{};{}", "{} {}", "{}\n{}", "{}, ,{}", "{},,{}", "{}"]
+        "written", ["{},{}", "{},", "{};{}", "{} {}", "{}\n{}", "{}, ,{}", "{},,{}", "{}"]
     )
     @pytest.mark.parametrize("ours", [0, 1])
     def test_however_they_are_separated(
@@ -438,6 +466,19 @@ class TestTime:
         assert len(calls.named("DescribeRegions")) == 2
         outcomes = [deployment.finding(one)["UserDefinedFields"]["iam26Outcome"] for one in events]
         assert outcomes == ["deleted", "in-use"]
+
+    def test_old_scan_promises_nothing(
+        self, deployment: Deployment, clock: time_machine.Traveller
+    ) -> None:
+        """Nor does a dry run conclude on a scan that took more than five minutes."""
+        deployment.configure(MODE="DryRun")
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+        pass_time = faults.Call(lambda: clock.shift(timedelta(minutes=6)))
+
+        with faults.inject(operation="ListDistributions", fault=pass_time, times=1):
+            assert deployment.handle_batch(event) == [0]
+
+        assert deployment.status(event) == "NEW"
 
     @pytest.mark.parametrize(
         "operation", ["ListDistributions", "GetServerCertificate", "PutObject"]
