@@ -1,6 +1,12 @@
 """Lambda: findings about expired certificates come in, proven deletions go out.
 
-The path of a finding, from top to bottom: parse, refresh, group, decide, act, report.
+The path of a finding:
+
+    parse                                  here, into the models of `models.events`
+    refuse, refresh, group by account      `handlers.remediation`
+    look up, decide, scan                  `handlers.account_remediation`, by `models.decision`
+    act: read again, archive, delete       `handlers.deletion`
+    report: finding, topic, metrics, log   `handlers.reporting`
 """
 
 import os
