@@ -59,13 +59,16 @@ class Archive:
             AwsCallError: the archive may not be read, or the record cannot be understood.
             TransientError: S3 could not answer now.
         """
-        for key in self._list_newer(account_id, identifier, since):
-            record = self._read(key)
-            if identifier.agrees_with(record.files.certificate):
-                # The newest decides: an older one is of a certificate that had the name before.
-                vouches = record.state is ArchiveState.DELETING
-                return (self._locate(key), record) if vouches else None
-        return None
+        records = [
+            (self._read(key), key) for key in self._list_newer(account_id, identifier, since)
+        ]
+        ours = [one for one in records if identifier.agrees_with(one[0].files.certificate)]
+        if not ours:
+            return None
+        # The newest decides: an older one is of a certificate that had the name before. S3 lists
+        # whole seconds, the record knows better.
+        record, key = max(ours, key=lambda one: one[0].archived_at)
+        return (self._locate(key), record) if record.state is ArchiveState.DELETING else None
 
     def _list_newer(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
@@ -76,18 +79,15 @@ class Archive:
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix, ExpectedBucketOwner=self._read_owner()
             )
-            newer = sorted(
-                (
-                    (listed["LastModified"], listed["Key"])
-                    for page in pages
-                    for listed in page.get("Contents", [])
-                    # Whole seconds: S3 lists no finer time than that.
-                    if listed["LastModified"] >= since.replace(microsecond=0)
-                ),
-                reverse=True,
-            )
+            newer = [
+                listed["Key"]
+                for page in pages
+                for listed in page.get("Contents", [])
+                # Whole seconds: S3 lists no finer time than that.
+                if listed["LastModified"] >= since.replace(microsecond=0)
+            ]
         ending = f"/{identifier.text}.json" if by_id else ".json"
-        return [key for _, key in newer if key.endswith(ending)]
+        return [key for key in newer if key.endswith(ending)]
 
     def _locate(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
