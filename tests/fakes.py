@@ -191,7 +191,6 @@ class FakeSecurityHub(FailsOnRequest):
                         "user_defined_fields": update.fields,
                     }
                 )
-                result.written.append(key)
         return result
 
 

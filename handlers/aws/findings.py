@@ -34,7 +34,6 @@ RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
 class WriteResult:
     """What Security Hub made of an update, finding by finding."""
 
-    written: list[FindingKey] = field(default_factory=list)
     # Refused for good, with Security Hub's error code.
     rejected: dict[FindingKey, str] = field(default_factory=dict)
     # To be tried again later.
@@ -162,7 +161,6 @@ class Findings:
         for key in keys:
             code = codes.get(key)
             if code is None:
-                result.written.append(key)
                 result.postponed.pop(key, None)
             elif code in RETRIED_CODES:
                 result.postponed[key] = f"BatchUpdateFindings answered {code}"
