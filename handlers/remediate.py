@@ -3,19 +3,20 @@
 The path of a finding:
 
     parse                                  here, into the models of `models.events`
-    refuse, refresh, group by account      `handlers.remediation`
-    look up, decide, scan                  `handlers.account_remediation`, by `models.decision`
-    act: read again, archive, delete       `handlers.deletion`
-    report: finding, topic, metrics, log   `handlers.reporting`
+    refuse, refresh, group by account      `handlers.remediation.batch`
+    look up, decide, scan                  `handlers.remediation.account`, by `models.decision`
+    act: read again, archive, delete       `handlers.remediation.deletion`
+    report: finding, topic, metrics, log   `handlers.remediation.report`
 """
 
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.cases import Arrival, Deadline, Postponed, Results
 from handlers.observability import MetricUnit, flush_metrics, logger, metrics
-from handlers.remediation import Remediation
+from handlers.remediation.batch import Remediation
+from handlers.remediation.cases import Arrival, Postponed, Results
+from handlers.remediation.deadline import Deadline
 from handlers.wiring import wire_remediation
 from models.errors import EventError, TransientError
 from models.events import FindingsEvent, parse_batch, parse_event, parse_record

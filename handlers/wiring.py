@@ -13,9 +13,9 @@ from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
 from handlers.aws.queue import Queue
 from handlers.observability import SERVICE
-from handlers.remediation import Remediation
-from handlers.reporting import Reporter
-from handlers.sweeping import Sweep
+from handlers.remediation.batch import Remediation
+from handlers.remediation.report import Reporter
+from handlers.remediation.sweep import Sweep
 from models.errors import SettingsError
 from models.settings import Settings, SweepSettings
 

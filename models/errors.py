@@ -1,11 +1,15 @@
 """The errors that end the path of a finding."""
 
+import re
+
 from pydantic import ValidationError
 
 from models.text import fit_list, fit_words
 
 SHOWN_VALUE_LENGTH = 120
 SHOWN_ERRORS_LENGTH = 4000
+
+DENIAL = re.compile("Denied|Unauthorized|NotAuthorized|AuthorizationError|AuthFailure|Forbidden")
 
 
 class EventError(ValueError):
@@ -18,6 +22,40 @@ class SettingsError(ValueError):
 
 class TransientError(Exception):
     """AWS could not answer now. Nothing is decided, and the same work may succeed later."""
+
+
+class AwsCallError(Exception):
+    """AWS refused a call for good: the same call would be refused again."""
+
+    def __init__(self, operation: str, code: str, *, denied_by_policy: bool = False) -> None:
+        super().__init__(f"{operation} answered {code}")
+        self.operation = operation
+        self.code = code
+        self.denied_by_policy = denied_by_policy
+
+    @property
+    def is_denial(self) -> bool:
+        """Whether a permission is missing, in whichever of the services' wordings."""
+        return bool(DENIAL.search(self.code))
+
+    @property
+    def cause(self) -> str:
+        """The error in a few words that stay the same from one time to the next."""
+        if self.denied_by_policy:
+            return f"{self.code} by a service control policy"
+        return self.code
+
+
+class CertificateGoneError(Exception):
+    """IAM has no server certificate of this name."""
+
+
+class DeleteUnansweredError(TransientError):
+    """IAM did not say whether it deleted a server certificate; only another look can tell."""
+
+
+class CertificateInUseError(Exception):
+    """IAM did not delete a server certificate because something uses it; the message says what."""
 
 
 def describe_invalid(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """What can come of a finding, and how it is written where people look."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -131,6 +132,16 @@ def is_left_open(finding: Finding) -> bool:
     if finding.workflow.status is WorkflowStatus.NOTIFIED:
         return OUTCOME_FIELD in finding.user_defined_fields
     return finding.workflow.status is WorkflowStatus.NEW
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What Security Hub made of an update, finding by finding."""
+
+    # Refused for good, with Security Hub's error code.
+    rejected: dict[FindingKey, str] = field(default_factory=dict)
+    # To be tried again later.
+    postponed: dict[FindingKey, str] = field(default_factory=dict)
 
 
 class FindingUpdate(Model):

@@ -4,10 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from handlers.aws.errors import AwsCallError, CertificateGoneError, CertificateInUseError
-from handlers.aws.findings import WriteResult
-from handlers.remediation import Remediation
-from handlers.reporting import Reporter
+from handlers.remediation.batch import Remediation
+from handlers.remediation.report import Reporter
 from models.archive import ArchiveRecord, ArchiveState, compose_key
 from models.certificate import (
     CertificateFiles,
@@ -15,9 +13,9 @@ from models.certificate import (
     IdentifierKind,
     ServerCertificate,
 )
-from models.errors import TransientError
+from models.errors import AwsCallError, CertificateGoneError, CertificateInUseError, TransientError
 from models.finding import Finding, FindingKey, Workflow
-from models.outcome import FindingUpdate, Notification
+from models.outcome import FindingUpdate, Notification, WriteResult
 from models.reference import Coverage, Gap, Reference, References
 from models.settings import Mode, Settings
 

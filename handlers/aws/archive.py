@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from handlers.aws.clients import ClientSource
-from handlers.aws.errors import AwsCallError, translated_errors
+from handlers.aws.errors import translated_errors
 from models.archive import ArchiveRecord, ArchiveState, compose_key, compose_prefix
 from models.certificate import CertificateIdentifier, IdentifierKind
+from models.errors import AwsCallError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

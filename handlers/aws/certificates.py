@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.htm
 from typing import TYPE_CHECKING
 
 from handlers.aws.clients import ClientSource
-from handlers.aws.errors import (
+from handlers.aws.errors import translated_errors
+from models.certificate import CertificateFiles, ServerCertificate
+from models.errors import (
     CertificateGoneError,
     CertificateInUseError,
     DeleteUnansweredError,
-    translated_errors,
+    TransientError,
 )
-from models.certificate import CertificateFiles, ServerCertificate
-from models.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

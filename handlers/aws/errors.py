@@ -1,6 +1,5 @@
 """AWS's errors, turned into the few kinds the story tells apart."""
 
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import NameResolutionError
 
-from models.errors import TransientError
+from models.errors import AwsCallError, TransientError
 
 # What the SDK retries as throttling, here after it gave up:
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -48,42 +47,7 @@ SERVER_ERROR = 500
 
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
-DENIAL = re.compile("Denied|Unauthorized|NotAuthorized|AuthorizationError|AuthFailure|Forbidden")
 POLICY_DENIAL = "explicit deny in a service control policy"
-
-
-class AwsCallError(Exception):
-    """AWS refused a call for good: the same call would be refused again."""
-
-    def __init__(self, operation: str, code: str, *, denied_by_policy: bool = False) -> None:
-        super().__init__(f"{operation} answered {code}")
-        self.operation = operation
-        self.code = code
-        self.denied_by_policy = denied_by_policy
-
-    @property
-    def is_denial(self) -> bool:
-        """Whether a permission is missing, in whichever of the services' wordings."""
-        return bool(DENIAL.search(self.code))
-
-    @property
-    def cause(self) -> str:
-        """The error in a few words that stay the same from one time to the next."""
-        if self.denied_by_policy:
-            return f"{self.code} by a service control policy"
-        return self.code
-
-
-class CertificateGoneError(Exception):
-    """IAM has no server certificate of this name."""
-
-
-class DeleteUnansweredError(TransientError):
-    """IAM did not say whether it deleted a server certificate; only another look can tell."""
-
-
-class CertificateInUseError(Exception):
-    """IAM did not delete a server certificate because something uses it; the message says what."""
 
 
 def translate_error(error: Exception, operation: str) -> AwsCallError | TransientError:

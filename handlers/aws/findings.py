@@ -5,16 +5,15 @@ https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from handlers.aws.clients import ClientSource
-from handlers.aws.errors import AwsCallError, translated_errors
-from models.errors import EventError, TransientError, describe_invalid
+from handlers.aws.errors import translated_errors
+from models.errors import AwsCallError, EventError, TransientError, describe_invalid
 from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
-from models.outcome import UPDATED_BY, FindingUpdate
+from models.outcome import UPDATED_BY, FindingUpdate, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient
@@ -28,16 +27,6 @@ SECONDS_BETWEEN_PAGES = 1.0
 # Security Hub answers these for a finding that others write at the same moment.
 RETRIED_CODES = frozenset({"ConcurrentUpdateError", "InternalFailure"})
 RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
-
-
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """What Security Hub made of an update, finding by finding."""
-
-    # Refused for good, with Security Hub's error code.
-    rejected: dict[FindingKey, str] = field(default_factory=dict)
-    # To be tried again later.
-    postponed: dict[FindingKey, str] = field(default_factory=dict)
 
 
 class Findings:

@@ -405,7 +405,7 @@ class TestTime:
         """What invocations are timed with: it stands still unless a test moves it."""
         watch = SimpleNamespace(seconds=0.0)
         watch.monotonic = lambda: watch.seconds
-        monkeypatch.setattr("handlers.cases.time", watch)
+        monkeypatch.setattr("handlers.remediation.deadline.time", watch)
         return watch
 
     def test_slow_source(self, deployment: Deployment, stopwatch: SimpleNamespace) -> None:

@@ -8,12 +8,11 @@ import pytest
 import time_machine
 
 from handlers import sweep
-from handlers.aws.errors import AwsCallError
 from handlers.remediate import handler as remediate
 from local import faults
 from local.mapping import EventSourceMapping, Message
 from local.world import OWN_ACCOUNT
-from models.errors import SettingsError, TransientError
+from models.errors import AwsCallError, SettingsError, TransientError
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, arn_of, finding_of
 from tests.functional.estate import attach_to_classic
 from tests.functional.pages import small_pages

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from handlers.cases import Arrival, Deadline, Handled, Postponed, Results
-from handlers.remediation import ACCOUNTS_AT_ONCE
+from handlers.remediation.batch import ACCOUNTS_AT_ONCE
+from handlers.remediation.cases import Arrival, Handled, Postponed, Results
+from handlers.remediation.deadline import Deadline
 from models.certificate import ServerCertificate
 from models.errors import TransientError
 from models.finding import Finding, FindingKey, Resource

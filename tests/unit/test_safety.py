@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from handlers.aws.errors import AwsCallError
-from handlers.cases import Arrival, Deadline, Postponed
+from handlers.remediation.cases import Arrival, Postponed
+from handlers.remediation.deadline import Deadline
 from models.certificate import ServerCertificate
-from models.errors import TransientError
+from models.errors import AwsCallError, TransientError
 from models.finding import Compliance, Finding, Resource, Workflow, WorkflowStatus
 from models.outcome import Outcome
 from models.reference import Gap, Reference

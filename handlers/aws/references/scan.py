@@ -12,12 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from handlers.aws.clients import CALLS_AT_ONCE, Clients
-from handlers.aws.errors import (
-    AwsCallError,
-    is_unresolved_endpoint,
-    translate_error,
-    translated_errors,
-)
+from handlers.aws.errors import is_unresolved_endpoint, translate_error, translated_errors
 from handlers.aws.references import (
     beanstalk_configurations,
     classic_load_balancers,
@@ -26,7 +21,7 @@ from handlers.aws.references import (
     load_balancer_listeners,
 )
 from handlers.aws.references.source import IncompleteReadingError, Reader, Source
-from models.errors import TransientError
+from models.errors import AwsCallError, TransientError
 from models.reference import FRESH_FOR, GLOBAL, Coverage, CoverageState, Gap, Reference, References
 from models.settings import DeniedRegions, Settings
 

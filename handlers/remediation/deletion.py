@@ -5,15 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.aws.errors import (
-    AwsCallError,
-    CertificateGoneError,
-    CertificateInUseError,
-    DeleteUnansweredError,
-)
-from handlers.cases import Case
 from handlers.observability import logger
-from handlers.ports import AccountPort, ArchivePort
+from handlers.remediation.cases import Case
+from handlers.remediation.ports import AccountPort, ArchivePort
 from models.archive import ArchiveRecord, ArchiveState
 from models.certificate import (
     CertificateFiles,
@@ -31,7 +25,13 @@ from models.decision import (
     decide,
     unverified,
 )
-from models.errors import TransientError
+from models.errors import (
+    AwsCallError,
+    CertificateGoneError,
+    CertificateInUseError,
+    DeleteUnansweredError,
+    TransientError,
+)
 from models.outcome import Conclusion, Outcome
 from models.reference import References
 from models.settings import Settings

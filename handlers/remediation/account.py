@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.aws.errors import CertificateGoneError
-from handlers.cases import Arrival, Case, Deadline, group_by_certificate
-from handlers.deletion import Deletion
-from handlers.ports import AccountPort, AccountsPort, ArchivePort
+from handlers.remediation.cases import Arrival, Case, group_by_certificate
+from handlers.remediation.deadline import Deadline
+from handlers.remediation.deletion import Deletion
+from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort
 from models.certificate import ServerCertificate
 from models.decision import Act, Need, conclude_deletable, decide
-from models.errors import TransientError
+from models.errors import CertificateGoneError, TransientError
 from models.outcome import Conclusion
 from models.reference import References
 from models.settings import Mode, Settings

@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.aws.errors import AwsCallError
-from handlers.aws.findings import WriteResult
-from handlers.cases import Arrival, Case, Handled, Postponed, Results
 from handlers.observability import MetricUnit, count_outcome, logger, metrics
-from handlers.ports import FindingsPort, NotificationsPort
-from models.errors import TransientError
+from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Results
+from handlers.remediation.ports import FindingsPort, NotificationsPort
+from models.errors import AwsCallError, TransientError
 from models.finding import FindingKey
 from models.outcome import (
     CertificateReport,
     FindingUpdate,
     Outcome,
+    WriteResult,
     compose_notification,
     describe_fields,
     merge_fields,

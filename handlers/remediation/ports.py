@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from handlers.aws.findings import WriteResult
 from models.archive import ArchiveRecord
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.errors import EventError
 from models.finding import Finding, FindingKey
-from models.outcome import FindingUpdate, Notification
+from models.outcome import FindingUpdate, Notification, WriteResult
 from models.reference import References
 
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.aws.errors import AwsCallError
 from handlers.observability import MetricUnit, logger, metrics
-from handlers.ports import FindingSearchPort, QueuePort
-from models.errors import EventError, TransientError
+from handlers.remediation.ports import FindingSearchPort, QueuePort
+from models.errors import AwsCallError, EventError, TransientError
 from models.finding import Finding, FindingKey
 from models.outcome import is_left_open
 from models.sweep import Envelope, compose_messages

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from handlers.account_remediation import AccountRemediation, AccountResult
-from handlers.cases import Arrival, Case, Deadline, Postponed, Results
 from handlers.observability import MetricUnit, logger, metrics
-from handlers.ports import AccountsPort, ArchivePort, FindingsPort
-from handlers.reporting import Reporter
+from handlers.remediation.account import AccountRemediation, AccountResult
+from handlers.remediation.cases import Arrival, Case, Postponed, Results
+from handlers.remediation.deadline import Deadline
+from handlers.remediation.ports import AccountsPort, ArchivePort, FindingsPort
+from handlers.remediation.report import Reporter
 from models.finding import Finding
 from models.outcome import Conclusion, Outcome
 from models.reference import References

@@ -1,22 +1,15 @@
 """What the story keeps of each finding: how it came, with which others, what came of it."""
 
-import math
-import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
 
-from handlers.aws.errors import AwsCallError
 from handlers.observability import logger
 from models.certificate import CertificateIdentifier, ServerCertificate
 from models.decision import identify, unverified
-from models.errors import TransientError
+from models.errors import AwsCallError, TransientError
 from models.finding import Finding, FindingKey, WorkflowStatus
 from models.outcome import CertificateReport, Conclusion
-
-# What the report after the last scan or delete needs.
-REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,30 +151,3 @@ def conclude_denied(error: AwsCallError) -> Conclusion:
         (f"{error.operation}: {error.cause}",),
         advice,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The moment by which an invocation must have reported; `inf` outside of Lambda."""
-
-    at: float = field(default=math.inf)
-
-    @classmethod
-    def of(cls, context: Any) -> Self:
-        """Give the deadline of a Lambda invocation; a context that knows none has none."""
-        read = getattr(context, "get_remaining_time_in_millis", None)
-        left = read() if callable(read) else None
-        return cls(time.monotonic() + left / 1000) if isinstance(left, int | float) else cls()
-
-    def seconds_left(self) -> float | None:
-        """Give the seconds left to work in, without those the report needs; None is no limit.
-
-        Raises:
-            TransientError: there are none.
-        """
-        if math.isinf(self.at):
-            return None
-        left = self.at - time.monotonic() - REPORT_SECONDS
-        if left <= 0:
-            raise TransientError("no time left in this invocation")
-        return left

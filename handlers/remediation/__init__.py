@@ -1,0 +1,1 @@
+"""The remediation of findings: what AWS is to it stands in `ports`."""
