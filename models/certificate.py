@@ -139,6 +139,12 @@ class CertificateIdentifier(Model):
         # IAM keeps names apart without regard to case, so this one was renamed; see `agrees_with`.
         return next((one for one in known if one.name.casefold() == self.arn.name.casefold()), None)
 
+    def means(self, certificate: ServerCertificate) -> bool:
+        """Return whether a certificate of the finding's account has this id, or name and path."""
+        if self.kind is IdentifierKind.ID:
+            return certificate.id == self.text
+        return certificate.name == self.name and self.agrees_with(certificate)
+
     def agrees_with(self, certificate: ServerCertificate) -> bool:
         """Tell whether the certificate found by name has the name and path the identifier gives.
 

@@ -1,4 +1,4 @@
-"""What the sweep puts on the queue: the same envelope that EventBridge uses."""
+"""What a sweep takes, and puts on the queue: the same envelope that EventBridge uses."""
 
 import json
 import uuid
@@ -8,12 +8,25 @@ from pydantic import AwareDatetime
 
 from models.base import Model
 from models.events import SWEEP, SWEEP_SOURCE
-from models.finding import Finding
+from models.finding import Finding, WorkflowStatus
+from models.outcome import OUTCOME_FIELD
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 # has it at 1 MiB by now; older endpoints, and what receives it, take a quarter of that.
 MESSAGE_BYTES = 256 * 1024
 ENVELOPE_BYTES = 1024
+
+
+def is_left_open(finding: Finding) -> bool:
+    """Tell whether a finding is still to be worked on: NEW, or NOTIFIED by this application.
+
+    One that a person or a ticket system set to NOTIFIED is theirs.
+    """
+    if finding.find_foreign_trait() or finding.find_settled_trait():
+        return False
+    if finding.workflow.status is WorkflowStatus.NOTIFIED:
+        return OUTCOME_FIELD in finding.user_defined_fields
+    return finding.workflow.status is WorkflowStatus.NEW
 
 
 class Envelope(Model):

@@ -6,17 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from handlers.remediation.batch import Remediation
 from handlers.remediation.report import Reporter
-from models.archive import ArchiveRecord, ArchiveState, compose_key
+from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
 from models.certificate import (
     CertificateFiles,
     CertificateIdentifier,
-    IdentifierKind,
     ServerCertificate,
 )
 from models.errors import AwsCallError, CertificateGoneError, CertificateInUseError, TransientError
 from models.finding import Finding, FindingKey, Workflow
-from models.outcome import FindingUpdate, Notification, WriteResult
 from models.reference import Coverage, Gap, Reference, References
+from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
 
 OWN_ACCOUNT = "111122223333"
@@ -206,21 +205,13 @@ class FakeArchive(FailsOnRequest):
         self.versions.append((key, self._clock(), record))
         return f"s3://archive/{key}"
 
-    def find_vouching(
+    def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
-    ) -> tuple[str, ArchiveRecord] | None:
+    ) -> list[StoredRecord]:
         self.enter("ListObjectsV2")
-        newest = {key: (at, record) for key, at, record in self.versions}
-        for key, (at, record) in reversed(newest.items()):
-            certificate = record.files.certificate
-            named = (
-                certificate.id == identifier.text
-                if identifier.kind is IdentifierKind.ID
-                else certificate.name == identifier.name
-            )
-            if named and at >= since and record.state is ArchiveState.DELETING:
-                return f"s3://archive/{key}", record
-        return None
+        prefix = compose_prefix(account_id)
+        newest = {key: record for key, _, record in self.versions if key.startswith(prefix)}
+        return [StoredRecord(f"s3://archive/{key}", record) for key, record in newest.items()]
 
 
 class FakeNotifications(FailsOnRequest):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from handlers.aws.clients import ClientSource
 from handlers.aws.errors import translated_errors
-from models.archive import ArchiveRecord, ArchiveState, compose_key, compose_prefix
+from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
 from models.certificate import CertificateIdentifier, IdentifierKind
 from models.errors import AwsCallError
 
@@ -51,25 +51,19 @@ class Archive:
             )
         return self._locate(key)
 
-    def find_vouching(
+    def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
-    ) -> tuple[str, ArchiveRecord] | None:
-        """Give the newest record since then (UTC), with its location, if it vouches for a deletion.
+    ) -> list[StoredRecord]:
+        """Return the records under an identifier that were written since then (UTC).
 
         Raises:
-            AwsCallError: the archive may not be read, or the record cannot be understood.
+            AwsCallError: the archive may not be read, or a record cannot be understood.
             TransientError: S3 could not answer now.
         """
-        records = [
-            (self._read(key), key) for key in self._list_newer(account_id, identifier, since)
+        return [
+            StoredRecord(self._locate(key), self._read(key))
+            for key in self._list_newer(account_id, identifier, since)
         ]
-        ours = [one for one in records if identifier.agrees_with(one[0].files.certificate)]
-        if not ours:
-            return None
-        # The newest decides: an older one is of a certificate that had the name before. S3 lists
-        # whole seconds, the record knows better.
-        record, key = max(ours, key=lambda one: one[0].archived_at)
-        return (self._locate(key), record) if record.state is ArchiveState.DELETING else None
 
     def _list_newer(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime

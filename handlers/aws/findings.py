@@ -13,7 +13,8 @@ from handlers.aws.clients import ClientSource
 from handlers.aws.errors import translated_errors
 from models.errors import AwsCallError, EventError, TransientError, describe_invalid
 from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
-from models.outcome import UPDATED_BY, FindingUpdate, WriteResult
+from models.outcome import UPDATED_BY
+from models.report import FindingUpdate, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient

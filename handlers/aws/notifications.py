@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from handlers.aws.clients import ClientSource
 from handlers.aws.errors import translated_errors
-from models.outcome import Notification
+from models.report import Notification
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

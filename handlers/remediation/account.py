@@ -1,17 +1,25 @@
-"""The part of the story that plays in one account: look up, decide, scan, act."""
+"""The part of the story that plays in one account: list, group, screen, scan, prove, act."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.remediation.cases import Arrival, Case, group_by_certificate
+from handlers.remediation.absence import Absence
+from handlers.remediation.cases import (
+    Arrival,
+    Case,
+    Subject,
+    Verdict,
+    attempt,
+    group_by_certificate,
+)
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.deletion import Deletion
 from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort
-from models.certificate import ServerCertificate
-from models.decision import Act, Need, conclude_deletable, decide
+from models.conclusions import conclude_deletable
 from models.errors import CertificateGoneError, TransientError
 from models.outcome import Conclusion
+from models.proof import Candidate, Proof, prove, screen, screen_tags
 from models.reference import References
 from models.settings import Mode, Settings
 
@@ -21,19 +29,19 @@ class AccountResult:
     """What came of the findings of one account, and the scans that this took."""
 
     account_id: str
-    cases: list[Case]
-    scans: list[References]
+    cases: Sequence[Case]
+    scans: Sequence[References] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRemediation:
-    """Decides and acts on the certificates of one account.
+    """Decides and acts on the certificates of one account at a time.
 
     Attributes:
         accounts: the accounts that can be reached.
-        archive: where certificates go before they are deleted; needed to enforce.
+        archive: where certificates go before they are deleted; None in a dry run without one.
         settings: the function's settings.
-        clock: gives the time in UTC.
+        clock: returns the time in UTC.
         deadline: when the invocation must have reported.
     """
 
@@ -43,96 +51,76 @@ class AccountRemediation:
     clock: Callable[[], datetime]
     deadline: Deadline
 
-    def run(self, account_id: str, arrivals: list[Arrival]) -> AccountResult:
-        """Conclude or postpone findings of an account; no error of it reaches the caller."""
+    def run(self, account_id: str, arrivals: Sequence[Arrival]) -> AccountResult:
+        """Return what came of the findings of an account; no error of it reaches the caller."""
+        result = attempt(self._remediate, account_id, arrivals)
+        if isinstance(result, AccountResult):
+            return result
+        return AccountResult(account_id, [Case.of(one, result) for one in arrivals])
+
+    def _remediate(self, account_id: str, arrivals: Sequence[Arrival]) -> AccountResult:
+        self.deadline.seconds_left()
+        account = self.accounts.open(account_id)
+        certificates = account.certificates.list_all()
+        subjects, cases = group_by_certificate(arrivals, certificates, self.accounts.partition)
+        candidates: list[tuple[Subject, Candidate]] = []
+        for subject in subjects:
+            screened = attempt(self._screen, account, subject)
+            if isinstance(screened, Candidate):
+                candidates.append((subject, screened))
+            else:
+                cases.append(_close(subject, screened))
         scans: list[References] = []
-        whole = Case(arrivals)
-        with whole.errors_concluded():
-            self.deadline.seconds_left()
-            account = self.accounts.open(account_id)
-            certificates = account.certificates.list_all()
-            cases = group_by_certificate(arrivals, certificates, self.accounts.partition)
-            for case in cases:
-                with case.errors_concluded():
-                    self._decide_without_references(account, case)
-            self._decide_with_references(account, certificates, cases, scans)
-            return AccountResult(account_id, cases, scans)
-        return AccountResult(account_id, whole.split(), scans)
-
-    def _decide_without_references(self, account: AccountPort, case: Case) -> None:
-        """Conclude a case if what is cheap to know suffices."""
-        if case.identifier is None or not case.is_open:
-            return
-        deletion = self._deletion_in(account)
-        if case.certificate is None:
-            case.conclusion = deletion.conclude_gone(case)
-            return
-        decision = decide(case.certificate, case.identifier, self.settings, self.clock())
-        if decision is Need.TAGS:
-            try:
-                case.tags = account.certificates.read_tags(case.certificate.name)
-            except CertificateGoneError:
-                case.conclusion = deletion.conclude_vanished(case)
-                return
-            decision = decide(
-                case.certificate, case.identifier, self.settings, self.clock(), tags=case.tags
+        for number, (subject, candidate) in enumerate(candidates):
+            scan = attempt(self._look, account, scans)
+            if not isinstance(scan, References):
+                cases += [left.close(scan) for left, _ in candidates[number:]]
+                break
+            proven = attempt(prove, candidate, scan, certificates, self.settings, self.clock())
+            ended = (
+                attempt(self._act, account, subject, proven)
+                if isinstance(proven, Proof)
+                else proven
             )
-        if isinstance(decision, Conclusion):
-            case.conclusion = decision
+            cases.append(_close(subject, ended))
+        return AccountResult(account_id, cases, scans)
 
-    def _decide_with_references(
-        self,
-        account: AccountPort,
-        certificates: Sequence[ServerCertificate],
-        cases: Sequence[Case],
-        scans: list[References],
-    ) -> None:
-        """Conclude the cases that are still candidates, on one scan as long as it is fresh."""
-        candidates = [case for case in cases if case.is_open]
-        for number, case in enumerate(candidates):
-            with case.errors_concluded():
-                if not scans or not scans[-1].is_fresh(self.clock()):
-                    scans.append(self._scan(account))
-                self.deadline.seconds_left()
-            if not case.is_open:
-                for left in candidates[number + 1 :]:
-                    left.conclusion, left.postponed = case.conclusion, case.postponed
-                return
-            with case.errors_concluded():
-                self._act(account, case, scans[-1], certificates)
+    def _screen(self, account: AccountPort, subject: Subject) -> Candidate | Case | Conclusion:
+        """Return the candidate for a deletion, or what ends its path if little suffices to know."""
+        certificate, absence = subject.certificate, Absence(self.archive)
+        if certificate is None:
+            return absence.conclude(subject)
+        if against := screen(certificate, subject.identifier, self.settings, self.clock()):
+            return against
+        try:
+            tags = account.certificates.read_tags(certificate.name)
+        except CertificateGoneError:
+            return absence.conclude_vanished(subject)
+        if against := screen_tags(certificate, tags, self.settings):
+            return against
+        return Candidate(certificate, subject.identifier, tags)
 
-    def _scan(self, account: AccountPort) -> References:
-        references = account.scan_references(self.deadline.seconds_left())
-        if not references.is_fresh(self.clock()):
-            raise TransientError(
-                f"the scan took {references.seconds:.0f} s, too long to rest a delete on"
-            )
-        return references
+    def _look(self, account: AccountPort, scans: list[References]) -> References:
+        """Return a scan that a delete may rest on: the last one for as long as it is fresh.
 
-    def _act(
-        self,
-        account: AccountPort,
-        case: Case,
-        references: References,
-        certificates: Sequence[ServerCertificate],
-    ) -> None:
-        if case.certificate is None or case.identifier is None:
-            raise ValueError("a candidate is a certificate that was found")
-        decision = decide(
-            case.certificate,
-            case.identifier,
-            self.settings,
-            self.clock(),
-            tags=case.tags,
-            references=references,
-            certificates=certificates,
-        )
-        if isinstance(decision, Conclusion):
-            case.conclusion = decision
-        elif decision is Act.DELETE and self.settings.mode is Mode.DRY_RUN:
-            case.conclusion = conclude_deletable(case.certificate, references, archived_as=None)
-        elif decision is Act.DELETE:
-            case.conclusion = self._deletion_in(account).delete(case, references, certificates)
+        Raises:
+            TransientError: the scan could not be made now, or there is no time left to act on it.
+        """
+        if not scans or not scans[-1].is_fresh(self.clock()):
+            scan = account.scan_references(self.deadline.seconds_left())
+            if not scan.is_fresh(self.clock()):
+                raise TransientError(
+                    f"the scan took {scan.seconds:.0f} s, too long to rest a delete on"
+                )
+            scans.append(scan)
+        self.deadline.seconds_left()
+        return scans[-1]
 
-    def _deletion_in(self, account: AccountPort) -> Deletion:
-        return Deletion(account, self.archive, self.settings, self.clock)
+    def _act(self, account: AccountPort, subject: Subject, proof: Proof) -> Case | Conclusion:
+        if self.settings.mode is Mode.DRY_RUN or self.archive is None:
+            return conclude_deletable(proof.certificate, proof.references, archived_as=None)
+        return Deletion(account, self.archive, self.settings, self.clock).delete(subject, proof)
+
+
+def _close(subject: Subject, ended: Case | Verdict) -> Case:
+    return ended if isinstance(ended, Case) else subject.close(ended)

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from handlers.observability import MetricUnit, logger, metrics
 from handlers.remediation.account import AccountRemediation, AccountResult
-from handlers.remediation.cases import Arrival, Case, Postponed, Results
+from handlers.remediation.cases import Arrival, Case, Postponed, Results, attempt
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.ports import AccountsPort, ArchivePort, FindingsPort
 from handlers.remediation.report import Reporter
+from models.conclusions import conclude_refused
 from models.finding import Finding
-from models.outcome import Conclusion, Outcome
+from models.outcome import Conclusion
 from models.reference import References
 from models.settings import Settings
 
@@ -42,7 +43,7 @@ class Remediation:
     clock: Callable[[], datetime]
 
     def run(self, arrivals: Sequence[Arrival], deadline: Deadline) -> Results:
-        """Work on findings, each once, and tell what became of each.
+        """Work on findings, each once, and return what became of each.
 
         No failure of one account, certificate or finding reaches another.
         """
@@ -63,27 +64,24 @@ class Remediation:
     def _refuse(
         self, arrivals: Sequence[Arrival], find_trait: Callable[[Finding], str | None]
     ) -> tuple[list[Arrival], list[Case]]:
-        """Give the findings to go on with, and cases of those with a trait that ends their path."""
+        """Return the findings to go on with, and cases of those that a trait excludes."""
         accepted, refused = [], []
         for arrival in arrivals:
-            case = Case([arrival], identifier=arrival.finding.certificate_identifier)
-            with case.errors_concluded():
-                if trait := find_trait(arrival.finding):
-                    case.conclusion = Conclusion(
-                        outcome=Outcome.REFUSED, lead=f"Left alone: {trait}."
-                    )
-            if case.is_open:
+            trait = attempt(find_trait, arrival.finding)
+            if trait is None:
                 accepted.append(arrival)
+            elif isinstance(trait, str):
+                refused.append(Case.of(arrival, conclude_refused(trait)))
             else:
-                refused.append(case)
+                refused.append(Case.of(arrival, trait))
         return accepted, refused
 
     def _find_trait(self, finding: Finding) -> str | None:
-        """Give why a finding, as it is now, is not to be worked on, or None if it is."""
+        """Return why a finding, as it is now, is not to be worked on, or None if it is."""
         return self._find_foreign_trait(finding) or finding.find_settled_trait()
 
     def _find_foreign_trait(self, finding: Finding) -> str | None:
-        """Give why a finding is not ours to work on, or None if it is."""
+        """Return why a finding is not ours to work on, or None if it is."""
         trait = finding.find_foreign_trait()
         if trait is None and not self.accounts.is_in_scope(finding.account_id):
             return (
@@ -93,7 +91,7 @@ class Remediation:
         return trait
 
     def _refresh(self, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Case]]:
-        """Give the findings as Security Hub has them now, and cases of those it did not show.
+        """Return the findings as Security Hub has them now, and cases of those it did not show.
 
         A finding that Security Hub does not have, such as a sample event's, stays as it came.
         """
@@ -103,23 +101,22 @@ class Remediation:
         current: list[Arrival] = []
         unread: list[Case] = []
         for region, group in regions.items():
-            case = Case(group)
-            with case.errors_concluded():
-                known = self.findings.read(region, [one.finding.key for one in group])
-                for one in group:
-                    now = known.get(one.finding.key, one.finding)
-                    if isinstance(now, Finding):
-                        current.append(replace(one, finding=now))
-                    else:
-                        unread.append(Case([one], postponed=now))
-            if not case.is_open:
-                unread += case.split()
+            known = attempt(self.findings.read, region, [one.finding.key for one in group])
+            for one in group:
+                if isinstance(known, Conclusion | Postponed):
+                    unread.append(Case.of(one, known))
+                    continue
+                now = known.get(one.finding.key, one.finding)
+                if isinstance(now, Finding):
+                    current.append(replace(one, finding=now))
+                else:
+                    unread.append(Case((one,), Postponed(now)))
         return current, unread
 
     def _remediate_accounts(
         self, arrivals: Sequence[Arrival], deadline: Deadline
     ) -> Iterator[AccountResult]:
-        """Work on accounts side by side, and give each as it is done."""
+        """Work on accounts side by side, and yield each as it is done."""
         groups: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in arrivals:
             groups[arrival.finding.account_id].append(arrival)
@@ -130,7 +127,7 @@ class Remediation:
                 yield done.result()
 
     def _report(self, cases: list[Case]) -> Results:
-        """Report on cases; what cannot be reported comes again."""
+        """Report on cases; what cannot be reported is retried."""
         try:
             return self.reporter.report(cases)
         except Exception as error:  # noqa: BLE001 - logged, and the dead-letter queue gets it

@@ -1,15 +1,20 @@
-"""What the story keeps of each finding: how it came, with which others, what came of it."""
+"""What a finding is on its way: it arrives, is grouped by its certificate, and ends as a case."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 from handlers.observability import logger
 from models.certificate import CertificateIdentifier, ServerCertificate
-from models.decision import identify, unverified
+from models.conclusions import conclude_denied
 from models.errors import AwsCallError, TransientError
 from models.finding import Finding, FindingKey, WorkflowStatus
-from models.outcome import CertificateReport, Conclusion
+from models.outcome import Conclusion
+from models.proof import identify
+from models.report import CertificateReport
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +35,35 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
-    """A finding that reached its outcome, with its workflow status afterwards."""
-
-    report: CertificateReport
-    status: WorkflowStatus
-
-
-@dataclass(frozen=True, slots=True)
 class Postponed:
-    """A finding that must be tried again."""
+    """The verdict on what must be retried, with the error that stopped it."""
 
     error: Exception
 
 
-Results = dict[FindingKey, Handled | Postponed]
+Verdict = Conclusion | Postponed
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Case:
-    """The findings about one certificate, which are one decision and at most one delete."""
+    """Findings about one certificate, with what came of it.
 
-    arrivals: list[Arrival]
-    identifier: CertificateIdentifier | None = None
-    certificate: ServerCertificate | None = None
-    tags: dict[str, str] | None = None
-    conclusion: Conclusion | None = None
-    postponed: Exception | None = None
+    Attributes:
+        arrivals: the findings, of one account; at least one.
+        verdict: the conclusion, or why there is none yet.
+        arn: the certificate's ARN, or the one that the findings name; None if they name none.
+        certificate_id: the certificate's id, where the certificate is known.
+    """
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is neither a conclusion nor a reason to try again later."""
-        return self.conclusion is None and self.postponed is None
+    arrivals: tuple[Arrival, ...]
+    verdict: Verdict
+    arn: str | None = None
+    certificate_id: str | None = None
+
+    @classmethod
+    def of(cls, arrival: Arrival, verdict: Verdict) -> "Case":
+        """Return the case of one finding whose certificate was not looked for."""
+        return cls((arrival,), verdict, _read_arn(arrival.finding.certificate_identifier))
 
     @property
     def account_id(self) -> str:
@@ -70,84 +72,87 @@ class Case:
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings of this case."""
+        """Its findings."""
         return [arrival.finding for arrival in self.arrivals]
 
-    @contextmanager
-    def errors_concluded(self) -> Iterator[None]:
-        """Turn errors inside into this case's conclusion, or into another try."""
-        try:
-            yield
-        except AwsCallError as error:
-            self.conclusion = conclude_denied(error)
-        except TransientError as error:
-            self.postponed = error
-        except Exception as error:  # noqa: BLE001 - logged, and the dead-letter queue gets it
-            logger.exception("unexpected error on the path of a finding")
-            self.postponed = error
 
-    def split(self) -> list["Case"]:
-        """Give a case for each finding, where the certificates are not known apart."""
-        return [
-            replace(self, arrivals=[one], identifier=one.finding.certificate_identifier)
-            for one in self.arrivals
-        ]
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Findings about one certificate, which are one decision and at most one delete.
 
-    def compose_report(self, conclusion: Conclusion) -> CertificateReport:
-        """Give the report of this case."""
-        arn = self.certificate.arn if self.certificate else None
-        if arn is None and self.identifier and self.identifier.arn:
-            arn = self.identifier.text
-        return CertificateReport(
-            account_id=self.account_id,
-            arn=arn,
-            resource_id=self.findings[0].resource_id or "none",
-            conclusion=conclusion,
-        )
+    Attributes:
+        arrivals: the findings, of one account; at least one.
+        identifier: how they name the certificate.
+        certificate: the certificate as its account lists it; None if it does not.
+    """
+
+    arrivals: tuple[Arrival, ...]
+    identifier: CertificateIdentifier
+    certificate: ServerCertificate | None
+
+    @property
+    def account_id(self) -> str:
+        """The account that its findings are of."""
+        return self.arrivals[0].finding.account_id
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Its findings."""
+        return [arrival.finding for arrival in self.arrivals]
+
+    def close(self, verdict: Verdict, certificate: ServerCertificate | None = None) -> Case:
+        """Return its case; `certificate` is what it was about, where the account has it no more."""
+        about = certificate or self.certificate
+        if about is None:
+            return Case(self.arrivals, verdict, _read_arn(self.identifier))
+        return Case(self.arrivals, verdict, about.arn, about.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A finding that reached its outcome, with its workflow status afterwards."""
+
+    report: CertificateReport
+    status: WorkflowStatus
+
+
+Results = dict[FindingKey, Handled | Postponed]
+
+
+def attempt(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Conclusion | Postponed:
+    """Return what some work returns, or the verdict that its error means for its findings."""
+    try:
+        return work(*args, **kwargs)
+    except AwsCallError as error:
+        return conclude_denied(error)
+    except TransientError as error:
+        return Postponed(error)
+    except Exception as error:  # noqa: BLE001 - logged, and the dead-letter queue gets it
+        logger.exception("unexpected error on the path of a finding")
+        return Postponed(error)
 
 
 def group_by_certificate(
     arrivals: Sequence[Arrival], certificates: Sequence[ServerCertificate], partition: str
-) -> list[Case]:
-    """Give one case for each certificate that findings of an account are about.
+) -> tuple[list[Subject], list[Case]]:
+    """Return a subject for each certificate, and cases of findings that name none to be trusted.
 
-    A finding whose certificate is gone is a case of its own; so is one that names no certificate
-    to be trusted, already concluded.
+    A finding whose certificate is gone is a subject of its own: the archive vouches for a
+    certificate finding by finding.
     """
-    cases: dict[Hashable, Case] = {}
+    subjects: dict[Hashable, Subject] = {}
+    untrusted: list[Case] = []
     for arrival in arrivals:
         identifier = identify(arrival.finding, partition)
         if isinstance(identifier, Conclusion):
-            cases[arrival.finding.key] = Case([arrival], conclusion=identifier)
+            untrusted.append(Case((arrival,), identifier))
             continue
-        certificate = identifier.find_in(certificates)
-        same = (
-            (certificate.id, identifier.agrees_with(certificate))
-            if certificate
-            # The archive vouches for a certificate that is gone finding by finding.
-            else arrival.finding.key
-        )
-        case = cases.setdefault(same, Case([], identifier, certificate))
-        case.arrivals.append(arrival)
-    return list(cases.values())
+        found = identifier.find_in(certificates)
+        same = (found.id, identifier.agrees_with(found)) if found else arrival.finding.key
+        known = subjects.get(same, Subject((), identifier, found))
+        subjects[same] = replace(known, arrivals=(*known.arrivals, arrival))
+    return list(subjects.values()), untrusted
 
 
-def conclude_denied(error: AwsCallError) -> Conclusion:
-    """Conclude that a call which the path of a finding needs was refused."""
-    if error.operation == "AssumeRole":
-        return unverified(
-            "Kept: the account could not be entered:",
-            (f"{error.operation}: {error.cause}",),
-            "Deploy the member role (deploy/member-role.yaml) to the account, or check the name "
-            "in MEMBER_ROLE_NAME.",
-        )
-    advice = (
-        f"Allow {error.operation} to the role that works in this account, and it is tried again."
-        if error.is_denial
-        else "The log has the details; it is tried again with the next sweep."
-    )
-    return unverified(
-        "Kept: a call that the proof needs was refused:",
-        (f"{error.operation}: {error.cause}",),
-        advice,
-    )
+def _read_arn(identifier: CertificateIdentifier | None) -> str | None:
+    return identifier.text if identifier and identifier.arn else None

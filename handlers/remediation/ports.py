@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from models.archive import ArchiveRecord
+from models.archive import ArchiveRecord, StoredRecord
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.errors import EventError
 from models.finding import Finding, FindingKey
-from models.outcome import FindingUpdate, Notification, WriteResult
 from models.reference import References
+from models.report import FindingUpdate, Notification, WriteResult
 
 
 class CertificatesPort(Protocol):
@@ -106,10 +106,13 @@ class ArchivePort(Protocol):
         """Write a record and give its location."""
         ...
 
-    def find_vouching(
+    def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
-    ) -> tuple[str, ArchiveRecord] | None:
-        """Give the newest record that vouches for a deletion after `since`, and its location."""
+    ) -> Sequence[StoredRecord]:
+        """Return the records under an identifier that were written since then (UTC).
+
+        Records of other certificates or of an earlier time may be among them.
+        """
         ...
 
 

@@ -10,10 +10,10 @@ from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Result
 from handlers.remediation.ports import FindingsPort, NotificationsPort
 from models.errors import AwsCallError, TransientError
 from models.finding import FindingKey
-from models.outcome import (
+from models.outcome import Conclusion, Outcome
+from models.report import (
     CertificateReport,
     FindingUpdate,
-    Outcome,
     WriteResult,
     compose_notification,
     describe_fields,
@@ -69,10 +69,10 @@ class Reporter:
         results: Results = {}
         entries: list[Entry] = []
         for case in cases:
-            if case.conclusion is None:
-                self._postpone(case, results)
+            if isinstance(case.verdict, Postponed):
+                self._postpone(case, case.verdict, results)
                 continue
-            report = case.compose_report(case.conclusion)
+            report = _compose_report(case, case.verdict)
             entries += [Entry(arrival, report) for arrival in case.arrivals]
             _log_certificate(case, report)
         postponed = self._write_findings(entries, results)
@@ -84,20 +84,19 @@ class Reporter:
             count_outcome(outcome, count)
         return results
 
-    def _postpone(self, case: Case, results: Results) -> None:
-        error = case.postponed or TransientError("not reached in this invocation")
+    def _postpone(self, case: Case, postponed: Postponed, results: Results) -> None:
         metrics.add_metric(
             name="PostponedFindings", unit=MetricUnit.Count, value=len(case.arrivals)
         )
         logger.warning(
             "findings are postponed",
             extra={
-                "reason": str(error),
+                "reason": str(postponed.error),
                 "findingIds": [finding.id for finding in case.findings],
                 "correlation_id": case.arrivals[0].event_id,
             },
         )
-        results.update({finding.key: Postponed(error) for finding in case.findings})
+        results.update({finding.key: postponed for finding in case.findings})
 
     def _write_findings(self, entries: list[Entry], results: Results) -> set[FindingKey]:
         """Write what is new, and give the findings that could not be written now."""
@@ -169,6 +168,15 @@ class Reporter:
                 )
 
 
+def _compose_report(case: Case, conclusion: Conclusion) -> CertificateReport:
+    return CertificateReport(
+        account_id=case.account_id,
+        arn=case.arn,
+        resource_id=case.findings[0].resource_id or "none",
+        conclusion=conclusion,
+    )
+
+
 def _log_rejections(written: WriteResult) -> None:
     for key, code in written.rejected.items():
         metrics.add_metric(name="RejectedFindingUpdates", unit=MetricUnit.Count, value=1)
@@ -186,7 +194,7 @@ def _log_certificate(case: Case, report: CertificateReport) -> None:
             "eventIds": sorted({arrival.event_id for arrival in case.arrivals}),
             "accountId": report.account_id,
             "certificate": report.arn or report.resource_id,
-            "certificateId": case.certificate.id if case.certificate else None,
+            "certificateId": case.certificate_id,
             "outcome": report.outcome,
             "reason": report.conclusion.note,
             "references": report.conclusion.items,

@@ -9,8 +9,7 @@ from handlers.observability import MetricUnit, logger, metrics
 from handlers.remediation.ports import FindingSearchPort, QueuePort
 from models.errors import AwsCallError, EventError, TransientError
 from models.finding import Finding, FindingKey
-from models.outcome import is_left_open
-from models.sweep import Envelope, compose_messages
+from models.sweep import Envelope, compose_messages, is_left_open
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Outcomes: their row of the table, and how they are written where people look."""
 
 import itertools
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,18 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.certificate import CertificateIdentifier
-from models.decision import conclude_exempt, conclude_in_use, decide, unverified
-from models.finding import WorkflowStatus
-from models.outcome import (
-    UPDATED_BY,
-    CertificateReport,
-    Conclusion,
-    Outcome,
-    compose_notification,
-    describe_fields,
-    merge_fields,
+from models.conclusions import (
+    conclude_dangling,
+    conclude_exempt,
+    conclude_gaps,
+    conclude_in_use,
+    conclude_moved,
+    unverified,
 )
+from models.finding import WorkflowStatus
+from models.outcome import UPDATED_BY, Conclusion, Outcome
+from models.proof import Candidate, prove
 from models.reference import Gap
+from models.report import CertificateReport, describe_fields
 from models.settings import Settings
 from tests.builders import (
     ACCOUNT,
@@ -54,19 +54,7 @@ def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
 
 
 def conclude_with_gaps(*gaps: Gap) -> Conclusion:
-    certificate = make_certificate(LONG_NAME)
-    identifier = CertificateIdentifier.parse(certificate.name)
-    assert identifier is not None
-    conclusion = decide(
-        certificate,
-        identifier,
-        Settings(),
-        NOW,
-        tags={},
-        references=make_references(gaps=gaps),
-    )
-    assert isinstance(conclusion, Conclusion)
-    return conclusion
+    return conclude_gaps(make_certificate(LONG_NAME), make_references(gaps=gaps))
 
 
 class TestTable:
@@ -137,8 +125,7 @@ class TestNote:
         certificate = make_certificate(LONG_NAME, path=LONG_PATH)
         identifier = CertificateIdentifier.parse(make_arn(LONG_NAME, path="/new" + LONG_PATH))
         assert identifier is not None
-        conclusion = decide(certificate, identifier, Settings(), NOW)
-        assert isinstance(conclusion, Conclusion)
+        conclusion = conclude_moved(certificate, identifier)
         assert len(conclusion.note) <= 512
         assert conclusion.note.startswith(f"Kept: certificate {LONG_NAME} is not where")
         assert "…; and 1 more." in conclusion.note
@@ -147,19 +134,9 @@ class TestNote:
     def test_long_names_in_every_holder(self) -> None:
         """A dangling holder with a long ARN leaves a note that still says what to do."""
         held = make_arn(LONG_NAME, path=LONG_PATH)
-        certificate = make_certificate(LONG_NAME[1:])
-        identifier = CertificateIdentifier.parse(certificate.name)
-        assert identifier is not None
-        conclusion = decide(
-            certificate,
-            identifier,
-            Settings(),
-            NOW,
-            tags={},
-            references=make_references(make_reference(held), make_reference(held, holder="b:1")),
-            certificates=(certificate,),
-        )
-        assert isinstance(conclusion, Conclusion)
+        dangling = (make_reference(held), make_reference(held, holder="b:1"))
+        references = make_references(*dangling)
+        conclusion = conclude_dangling(make_certificate(LONG_NAME[1:]), dangling, references)
         assert len(conclusion.note) <= 512
         assert "Classic Load Balancer b:1 in us-east-1 names arn:aws:iam" in conclusion.note
         assert conclusion.note.endswith("Point the resource at a certificate that exists.")
@@ -205,13 +182,12 @@ class TestReferencesField:
     def test_same_set_same_text(self) -> None:
         """Two scans that find the same holders or gaps in another order give the same text."""
         found = [make_reference(make_arn(LONG_NAME), holder=f"edge-{n}:443") for n in range(60)]
-        certificate = make_certificate(LONG_NAME)
         identifier = CertificateIdentifier.parse(LONG_NAME)
         assert identifier is not None
+        candidate = Candidate(make_certificate(LONG_NAME), identifier, {})
         texts = set()
         for order in (found, found[::-1], found * 2):
-            references = make_references(*order)
-            one = decide(certificate, identifier, Settings(), NOW, tags={}, references=references)
+            one = prove(candidate, make_references(*order), (), Settings(), NOW)
             assert isinstance(one, Conclusion)
             texts.add(one.references_field)
         assert len(texts) == 1
@@ -295,103 +271,3 @@ class TestUnchanged:
         fields = describe_fields(make_report(), NOW)
         conclusion = unverified("Kept:", HOLDERS[:1])
         assert not conclusion.is_written_on(make_finding(UserDefinedFields=fields))
-
-
-class TestFields:
-    """The user-defined fields."""
-
-    def test_ours(self) -> None:
-        """A report is four fields, with the time in UTC to the second."""
-        checked_at = datetime(2026, 11, 20, 6, 0, 1, 999999, tzinfo=UTC)
-        assert describe_fields(make_report(), checked_at) == {
-            "iam26Outcome": "in-use",
-            "iam26Certificate": make_arn("web"),
-            "iam26CheckedAt": "2026-11-20T06:00:01Z",
-            "iam26References": HOLDERS[0],
-        }
-
-    def test_certificate_that_is_not_known(self) -> None:
-        """Where there is no ARN, what the finding names stands in its place, cut if need be."""
-        report = make_report(arn=None, resource_id="x" * 5000)
-        assert len(describe_fields(report, NOW)["iam26Certificate"]) <= 1024
-
-    def test_theirs_are_kept(self) -> None:
-        """Fields of others stay, and ours replace what we wrote before."""
-        theirs = {"ticket": "SEC-1", "iam26Outcome": "in-use"}
-        merged = merge_fields(theirs, {"iam26Outcome": "deleted", "iam26References": "none"})
-        assert merged == {"ticket": "SEC-1", "iam26Outcome": "deleted", "iam26References": "none"}
-
-    @given(
-        theirs=st.integers(0, 50),
-        replaced=st.booleans(),
-    )
-    def test_at_most_fifty(self, theirs: int, *, replaced: bool) -> None:
-        """There are never more than 50 fields, and theirs are always among them."""
-        ours = describe_fields(make_report(), NOW)
-        others = {f"field{number}": str(number) for number in range(theirs)}
-        before = others | (dict.fromkeys(ours, "old") if replaced and theirs <= 46 else {})
-        merged = merge_fields(before, ours)
-        assert len(merged) == min(50, theirs + len(ours))
-        assert merged.items() >= others.items()
-        assert "old" not in merged.values()
-
-    def test_the_outcome_comes_first(self) -> None:
-        """Where there is room for one field, it is the outcome."""
-        theirs = {f"field{number}": "" for number in range(49)}
-        merged = merge_fields(theirs, describe_fields(make_report(), NOW))
-        assert merged == theirs | {"iam26Outcome": "in-use"}
-
-    def test_nothing_is_changed_in_place(self) -> None:
-        """The fields of the finding itself stay as they are."""
-        theirs = {"iam26Outcome": "in-use"}
-        merge_fields(theirs, {"iam26Outcome": "deleted"})
-        assert theirs == {"iam26Outcome": "in-use"}
-
-
-class TestNotification:
-    """The message for people."""
-
-    @pytest.mark.parametrize("outcome", NOTIFYING)
-    @pytest.mark.parametrize("count", [1, 2, 5000])
-    def test_fits(self, outcome: Outcome, count: int) -> None:
-        """Subject and text fit what SNS takes, for one report and for 5,000."""
-        conclusion = Conclusion(
-            outcome=outcome, lead=f"Kept: {LONG_NAME} is used by", items=tuple(HOLDERS)
-        )
-        arn = make_arn(LONG_NAME, path=LONG_PATH)
-        report = make_report(arn=arn, conclusion=conclusion)
-        message = compose_notification(ACCOUNT, outcome, [(report, ["finding"] * 2)] * count)
-        assert 1 <= len(message.subject) <= 100
-        assert message.subject.isascii()
-        assert message.subject.isprintable()
-        assert len(message.text.encode()) <= 256 * 1024
-
-    def test_lists_certificates(self) -> None:
-        """The text names each certificate, says what came of it and names its findings."""
-        reports = [(make_report("web"), ["finding/1", "finding/2"]), (make_report("api"), ["f/3"])]
-        message = compose_notification(ACCOUNT, Outcome.IN_USE, reports)
-        assert message.subject == f"IAM.26: 2 certificates expired but in use in account {ACCOUNT}"
-        assert (message.account_id, message.outcome) == (ACCOUNT, Outcome.IN_USE)
-        for report, finding_ids in reports:
-            assert f"- {report.arn}\n  {report.conclusion.note}\n" in message.text
-            assert all(f"  Finding: {one}\n" in message.text for one in finding_ids)
-
-    def test_counts_what_it_leaves_out(self) -> None:
-        """Of 5,000 certificates as many as fit are listed, and the others are counted."""
-        message = compose_notification(ACCOUNT, Outcome.IN_USE, [(make_report(), ["f"])] * 5000)
-        shown = message.text.count("  Finding: ")
-        assert shown > 1000
-        assert message.text.endswith(
-            f"… and {5000 - shown} more: see their findings in Security Hub."
-        )
-
-    def test_one_certificate(self) -> None:
-        """One certificate is counted in the singular."""
-        message = compose_notification(ACCOUNT, Outcome.DELETED, [(make_report(), ["f"])])
-        assert message.subject == f"IAM.26: 1 certificate deleted in account {ACCOUNT}"
-
-    def test_certificate_without_arn(self) -> None:
-        """A certificate that is not known is named as its finding names it."""
-        report = make_report(arn=None, resource_id="AWS::::Account:1")
-        message = compose_notification(ACCOUNT, Outcome.UNVERIFIED, [(report, ["f"])])
-        assert "- AWS::::Account:1\n" in message.text

@@ -1,33 +1,29 @@
-"""The decision: the outcome table, row by row, and the order in which it asks."""
+"""The proof: the outcome table, row by row, and the order in which it is decided."""
 
+import ast
+import inspect
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import models.proof
 from models.certificate import CertificateIdentifier, ServerCertificate
-from models.decision import (
-    Act,
-    Need,
-    conclude_absent,
-    conclude_deletable,
-    conclude_in_use,
-    conclude_valid,
-    decide,
-    identify,
-)
 from models.outcome import Conclusion, Outcome
+from models.proof import Candidate, Proof, identify, prove, prove_again, screen, screen_tags
 from models.reference import GLOBAL, Coverage, CoverageState, Gap, Reference, References
 from models.settings import Mode, Settings
 from tests.builders import (
     CERTIFICATE_ID,
-    EXPIRATION,
     NOW,
     OTHER_ACCOUNT,
     make_arn,
     make_certificate,
+    make_files,
     make_finding,
     make_reference,
     make_references,
@@ -38,30 +34,50 @@ GRACE = Settings(grace_period_days=14)
 LONG_NAME = "n" * 128
 
 
-def decide_on(
+def parse(resource_id: str) -> CertificateIdentifier:
+    identifier = CertificateIdentifier.parse(resource_id)
+    assert identifier is not None
+    return identifier
+
+
+def screen_it(
+    certificate: ServerCertificate | None = None, *, settings: Settings | None = None
+) -> Conclusion | None:
+    """Screen a certificate at `NOW`."""
+    identifier = parse(CERTIFICATE_ID)
+    return screen(certificate or make_certificate(), identifier, settings or Settings(), NOW)
+
+
+def prove_it(
     certificate: ServerCertificate | None = None,
     resource_id: str = CERTIFICATE_ID,
     *,
     settings: Settings | None = None,
-    **known: Any,
-) -> Conclusion | Need | Act:
-    """Decide at `NOW`, knowing what is passed on and nothing else."""
+    tags: Mapping[str, str] | None = None,
+    references: References | None = None,
+    certificates: Sequence[ServerCertificate] | None = None,
+) -> Proof | Conclusion:
+    """Prove at `NOW`: expired, without tags and without holders, except for what is passed."""
     certificate = certificate or make_certificate()
-    identifier = CertificateIdentifier.parse(resource_id)
-    assert identifier is not None
-    known.setdefault("certificates", (certificate,))
-    return decide(certificate, identifier, settings or Settings(), NOW, **known)
+    candidate = Candidate(certificate, parse(resource_id), tags or {})
+    return prove(
+        candidate,
+        references or make_references(),
+        (certificate,) if certificates is None else certificates,
+        settings or Settings(),
+        NOW,
+    )
 
 
 def conclude_on(*args: Any, **known: Any) -> Conclusion:
-    conclusion = decide_on(*args, **known)
+    conclusion = prove_it(*args, **known)
     assert isinstance(conclusion, Conclusion)
     return conclusion
 
 
-def weigh(*found: Reference, **overrides: Any) -> Conclusion | Need | Act:
-    """Decide on an expired certificate without tags on this scan."""
-    return decide_on(tags={}, references=make_references(*found, **overrides))
+def weigh(*found: Reference, **overrides: Any) -> Proof | Conclusion:
+    """Prove for an expired certificate without tags on this scan."""
+    return prove_it(references=make_references(*found, **overrides))
 
 
 def conclude(*found: Reference, **overrides: Any) -> Conclusion:
@@ -129,28 +145,6 @@ class TestIdentify:
         assert len(conclusion.note) <= 512
 
 
-class TestAbsent:
-    """A certificate that IAM does not have."""
-
-    @pytest.mark.parametrize("resource_id", [make_arn(), CERTIFICATE_ID])
-    def test_already_gone(self, resource_id: str) -> None:
-        """Nothing under an ARN or an id means that the certificate is gone."""
-        identifier = CertificateIdentifier.parse(resource_id)
-        assert identifier is not None
-        conclusion = conclude_absent(identifier)
-        assert conclusion.outcome is Outcome.ALREADY_GONE
-        assert (identifier.name or CERTIFICATE_ID) in conclusion.note
-
-    @pytest.mark.parametrize("resource_id", ["web", "asca0123456789abcdef", "111122223333"])
-    def test_bare_name(self, resource_id: str) -> None:
-        """Nothing under a bare name means nothing."""
-        identifier = CertificateIdentifier.parse(resource_id)
-        assert identifier is not None
-        conclusion = conclude_absent(identifier)
-        assert conclusion.outcome is Outcome.UNVERIFIED
-        assert resource_id in conclusion.note
-
-
 class TestCheapChecks:
     """What is decided without a scan."""
 
@@ -169,7 +163,9 @@ class TestCheapChecks:
 
     def test_expires_at_the_moment(self) -> None:
         """At the very moment of its expiration a certificate is a candidate."""
-        assert decide_on(make_certificate(expiration=NOW)) is Need.TAGS
+        certificate = make_certificate(expiration=NOW)
+        assert screen_it(certificate) is None
+        assert isinstance(prove_it(certificate), Proof)
 
     @pytest.mark.parametrize("age", [timedelta(0), timedelta(days=14, microseconds=-1)])
     def test_in_grace(self, age: timedelta) -> None:
@@ -181,7 +177,8 @@ class TestCheapChecks:
     def test_grace_ends_at_the_moment(self) -> None:
         """At the very end of the grace period a certificate is a candidate."""
         ended = make_certificate(expiration=NOW - timedelta(days=14))
-        assert decide_on(ended, settings=GRACE) is Need.TAGS
+        assert screen_it(ended, settings=GRACE) is None
+        assert isinstance(prove_it(ended, settings=GRACE), Proof)
 
     @pytest.mark.parametrize("value", ["", "false", "no", "true"])
     def test_exempt(self, value: str) -> None:
@@ -193,8 +190,8 @@ class TestCheapChecks:
     def test_exempt_tag_of_the_settings(self) -> None:
         """The settings say which tag exempts, to the letter."""
         settings = Settings(exempt_tag_key="Keep")
-        assert decide_on(tags={"iam26:keep": ""}, settings=settings) is Need.REFERENCES
-        assert decide_on(tags={"keep": ""}, settings=settings) is Need.REFERENCES
+        assert isinstance(prove_it(tags={"iam26:keep": ""}, settings=settings), Proof)
+        assert isinstance(prove_it(tags={"keep": ""}, settings=settings), Proof)
         assert conclude_on(tags={"Keep": ""}, settings=settings).outcome is Outcome.EXEMPT
 
     def test_other_path(self) -> None:
@@ -208,12 +205,27 @@ class TestCheapChecks:
 class TestOrder:
     """What is asked first."""
 
-    def test_asks_for_tags_then_for_references(self) -> None:
-        """A candidate's tags are asked for first, and the costly scan only after them."""
-        assert decide_on() is Need.TAGS
-        assert decide_on(references=make_references()) is Need.TAGS
-        assert decide_on(tags={}) is Need.REFERENCES
-        assert decide_on(tags={}, references=make_references()) is Act.DELETE
+    def test_screen_comes_before_tags_and_references(self) -> None:
+        """A candidate passes the screen, its tags and its references, in this order of cost."""
+        certificate = make_certificate()
+        assert screen_it() is None
+        assert screen_tags(certificate, {}, Settings()) is None
+        assert isinstance(prove_it(), Proof)
+
+    @pytest.mark.parametrize(
+        ("certificate", "outcome"),
+        [
+            (make_certificate(expiration=None), Outcome.UNVERIFIED),
+            (make_certificate(expiration=NOW + timedelta(days=1)), Outcome.NOT_EXPIRED),
+            (make_certificate(expiration=NOW), Outcome.IN_GRACE_PERIOD),
+        ],
+    )
+    def test_screen_and_proof_agree(self, certificate: ServerCertificate, outcome: Outcome) -> None:
+        """What the screen holds against a certificate, the proof holds against it as well."""
+        screened = screen_it(certificate, settings=GRACE)
+        assert screened is not None
+        assert screened.outcome is outcome
+        assert conclude_on(certificate, settings=GRACE) == screened
 
     def test_valid_comes_before_all(self) -> None:
         """A valid certificate is not expired, whatever else is known of it."""
@@ -238,10 +250,12 @@ class TestOrder:
 
     def test_exempt_comes_before_references(self) -> None:
         """An exempt certificate needs no scan, and is exempt also where it is in use."""
+        tags = {"iam26:keep": ""}
         in_use = make_references(make_reference(make_arn()))
-        for references in (None, in_use):
-            conclusion = conclude_on(tags={"iam26:keep": ""}, references=references)
-            assert conclusion.outcome is Outcome.EXEMPT
+        against = screen_tags(make_certificate(), tags, Settings())
+        assert against is not None
+        assert against.outcome is Outcome.EXEMPT
+        assert conclude_on(tags=tags, references=in_use) == against
 
     def test_in_use_comes_before_gaps(self) -> None:
         """A holder that was found is a fact, also where other places could not be read."""
@@ -259,9 +273,9 @@ class TestProof:
 
     def test_unused(self) -> None:
         """An expired certificate that nothing names is to be deleted."""
-        assert weigh() is Act.DELETE
-        assert weigh(make_reference(make_arn("x", account_id=OTHER_ACCOUNT))) is Act.DELETE
-        assert weigh(make_reference("ASCAEXAMPLE0000000002")) is Act.DELETE
+        assert isinstance(weigh(), Proof)
+        assert isinstance(weigh(make_reference(make_arn("x", account_id=OTHER_ACCOUNT))), Proof)
+        assert isinstance(weigh(make_reference("ASCAEXAMPLE0000000002")), Proof)
 
     @pytest.mark.parametrize(
         "identifier", [make_arn(), CERTIFICATE_ID, make_arn(path="/"), make_arn("EXAMPLE-CERT")]
@@ -322,7 +336,7 @@ class TestProof:
         certificates = (make_certificate(), make_certificate("web", id="ASCAEXAMPLE0000000002"))
         references = make_references(make_reference(make_arn("web")))
         known: dict[str, Any] = {"tags": {}, "references": references}
-        assert decide_on(certificates=certificates, **known) is Act.DELETE
+        assert isinstance(prove_it(certificates=certificates, **known), Proof)
         assert conclude_on(certificates=certificates[:1], **known).outcome is Outcome.UNVERIFIED
 
     @pytest.mark.parametrize("arn", ["", "arn:aws:iam::1:server-certificate/x", make_arn("w b")])
@@ -335,8 +349,7 @@ class TestProof:
         """A dry run proves the same as a run that deletes."""
         enforce = Settings(mode=Mode.ENFORCE, archive_bucket="iam26-archive")
         for settings in (Settings(), enforce):
-            decision = decide_on(settings=settings, tags={}, references=make_references())
-            assert decision is Act.DELETE
+            assert isinstance(prove_it(settings=settings), Proof)
 
     @given(
         age=st.timedeltas(timedelta(days=-400), timedelta(days=400)),
@@ -370,7 +383,7 @@ class TestProof:
             gaps=gaps,
             **({} if read else {"coverage": ()}),
         )
-        decision = decide_on(
+        proven = prove_it(
             certificate,
             make_arn(path=path),
             settings=Settings(grace_period_days=grace_days),
@@ -378,7 +391,7 @@ class TestProof:
             references=references,
             certificates=(certificate, other),
         )
-        proven = (
+        complete = (
             age >= timedelta(days=grace_days)
             and path != "/new/"
             and "iam26:keep" not in tags
@@ -386,58 +399,85 @@ class TestProof:
             and not gaps
             and read
         )
-        assert (decision is Act.DELETE) == proven
-        assert not isinstance(decision, Need)
+        assert isinstance(proven, Proof) == complete
+
+    def test_holds_what_it_rests_on(self) -> None:
+        """A proof says which certificate it is about, on which scan, and when it was made."""
+        certificate, references = make_certificate(), make_references()
+        proof = prove_it(certificate, references=references)
+        assert isinstance(proof, Proof)
+        assert (proof.certificate, proof.references) == (certificate, references)
+        assert (proof.certificates, proof.proven_at) == ((certificate,), NOW)
+
+    def test_grows_old_with_its_scan(self) -> None:
+        """A delete may rest on a proof for five minutes from the start of its scan."""
+        proof = prove_it()
+        assert isinstance(proof, Proof)
+        assert proof.is_fresh(NOW + timedelta(minutes=5, microseconds=-1))
+        assert not proof.is_fresh(NOW + timedelta(minutes=5))
+
+    def test_is_made_by_prove_alone(self) -> None:
+        """No code but `prove` makes a proof, so that what takes one cannot be called without."""
+        root = Path(__file__).parents[3]
+        makers = {
+            path.relative_to(root).as_posix()
+            for folder in ("handlers", "models", "local")
+            for path in (root / folder).rglob("*.py")
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Proof"
+        }
+        assert makers == {"models/proof.py"}
+        source = inspect.getsource(models.proof)
+        assert source.count("Proof(") == inspect.getsource(prove).count("Proof(") == 1
 
 
-class TestConclusions:
-    """Conclusions that others draw."""
+def prove_it_again(**changed: Any) -> Proof | Conclusion:
+    proof = prove_it()
+    assert isinstance(proof, Proof)
+    return prove_again(proof, make_files(**changed), Settings(), NOW)
 
-    def test_deleted(self) -> None:
-        """A deletion says what was examined and where the archive record is."""
-        location = "s3://iam26-archive/certificates/1.json"
-        conclusion = conclude_deletable(make_certificate(), make_references(), archived_as=location)
-        assert conclusion.outcome is Outcome.DELETED
-        assert conclusion.note == (
-            f"Deleted: certificate example-cert expired on {EXPIRATION:%Y-%m-%d}, and nothing "
-            "refers to it (examined 3 resources of 1 kind in 1 Region). "
-            f"Archived as {location}."
+
+class TestProveAgain:
+    """The proof of a certificate that was read again."""
+
+    def test_unchanged(self) -> None:
+        """What did not change is proven again, about what was read."""
+        moved = make_certificate(path="/new/")
+        proof = prove_it_again(certificate=moved, tags={"team": "web"})
+        assert isinstance(proof, Proof)
+        assert proof.certificate is moved
+        assert proof.candidate.tags == {"team": "web"}
+
+    @pytest.mark.parametrize(
+        ("changed", "outcome"),
+        [
+            ({"tags": {"iam26:keep": ""}}, Outcome.EXEMPT),
+            ({"certificate": make_certificate(expiration=None)}, Outcome.UNVERIFIED),
+            (
+                {"certificate": make_certificate(expiration=NOW + timedelta(days=1))},
+                Outcome.NOT_EXPIRED,
+            ),
+        ],
+    )
+    def test_changed(self, changed: dict[str, Any], outcome: Outcome) -> None:
+        """What keeps a certificate now stands against its deletion."""
+        conclusion = prove_it_again(**changed)
+        assert isinstance(conclusion, Conclusion)
+        assert conclusion.outcome is outcome
+
+    def test_renewed(self) -> None:
+        """A valid certificate that took the name is not expired."""
+        expires = NOW + timedelta(days=90)
+        conclusion = prove_it_again(
+            certificate=make_certificate(id="ASCARENEWED0000000001", expiration=expires)
         )
+        assert isinstance(conclusion, Conclusion)
+        assert conclusion.outcome is Outcome.NOT_EXPIRED
+        assert f"{expires:%Y-%m-%d}" in conclusion.note
 
-    def test_would_delete(self) -> None:
-        """A dry run says that nothing was deleted, on the same evidence."""
-        conclusion = conclude_deletable(make_certificate(), make_references(), archived_as=None)
-        assert conclusion.outcome is Outcome.WOULD_DELETE
-        assert conclusion.note.startswith("Would be deleted (dry run): certificate example-cert")
-        assert "Archived" not in conclusion.note
-
-    @pytest.mark.parametrize("archived_as", [None, f"s3://{'b' * 63}/{'k' * 400}.json"])
-    def test_names_what_was_out_of_scope(self, archived_as: str | None) -> None:
-        """Regions out of scope are named with the deletion, before all that may be cut."""
-        references = make_references(regions_left_out=("eu-west-3", "sa-east-1"))
-        conclusion = conclude_deletable(
-            make_certificate(LONG_NAME), references, archived_as=archived_as
-        )
-        assert "Out of scope by the settings: eu-west-3; sa-east-1." in conclusion.note
-        assert len(conclusion.note) <= 512
-
-    def test_many_regions_out_of_scope(self) -> None:
-        """Where thirty Regions are out of scope, the first are named and the rest counted."""
-        regions = tuple(f"ap-southeast-{number}" for number in range(30))
-        references: References = make_references(regions_left_out=regions)
-        note = conclude_deletable(make_certificate(LONG_NAME), references, archived_as=None).note
-        assert "Out of scope by the settings: ap-southeast-0;" in note
-        assert "more." in note
-        assert len(note) <= 512
-
-    def test_in_use(self) -> None:
-        """What IAM itself says is in use is reported like a holder of a scan."""
-        conclusion = conclude_in_use(make_certificate(), ["arn:of:something"], "examined a lot")
-        assert conclusion.outcome is Outcome.IN_USE
-        assert conclusion.references == ("arn:of:something",)
-        assert conclusion.examined == "examined a lot"
-
-    def test_valid(self) -> None:
-        """A certificate that was renewed meanwhile is not expired."""
-        renewed = make_certificate(expiration=NOW + timedelta(days=90))
-        assert conclude_valid(renewed).outcome is Outcome.NOT_EXPIRED
+    def test_replaced(self) -> None:
+        """Another expired certificate that took the name is kept: nothing about it is proven."""
+        conclusion = prove_it_again(certificate=make_certificate(id="ASCAREPLACED000000001"))
+        assert isinstance(conclusion, Conclusion)
+        assert conclusion.outcome is Outcome.UNVERIFIED
+        assert conclusion.items == (f"{CERTIFICATE_ID} became ASCAREPLACED000000001",)

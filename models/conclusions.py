@@ -1,0 +1,243 @@
+"""What is concluded about a certificate, in the words of the note: one function for each case."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from models.certificate import CertificateIdentifier, ServerCertificate
+from models.errors import AwsCallError
+from models.outcome import Conclusion, Outcome
+from models.reference import Reference, References
+from models.settings import Settings
+from models.text import fit_list
+
+# Regions left out must be named in a note even where there are thirty of them.
+SCOPE_LENGTH = 120
+
+
+def conclude_refused(trait: str) -> Conclusion:
+    """Conclude that a finding is not ours to touch, for what it is."""
+    return Conclusion(outcome=Outcome.REFUSED, lead=f"Left alone: {trait}.")
+
+
+def conclude_not_understood(resource_id: str | None) -> Conclusion:
+    """Conclude that a finding's resource id names no certificate in any way known here."""
+    named = repr(resource_id) if resource_id else "no resource"
+    return unverified(
+        "Kept: the finding's resource is not understood as a server certificate:",
+        (f"it names {named}",),
+        "Look for the certificate by hand and report this id.",
+    )
+
+
+def conclude_other_account(account_id: str, resource_id: str) -> Conclusion:
+    """Conclude that a finding is of one account and its resource of another."""
+    return unverified(
+        f"Kept: the finding is of account {account_id}, but its resource is not:",
+        (f"it names {resource_id}",),
+        "No certificate of another account is ever touched.",
+    )
+
+
+def conclude_other_partition(partition: str, resource_id: str) -> Conclusion:
+    """Conclude that a finding's resource is of another partition than ours."""
+    return unverified(
+        f"Kept: this application works in partition {partition}, but the finding does not:",
+        (f"it names {resource_id}",),
+    )
+
+
+def conclude_denied(error: AwsCallError) -> Conclusion:
+    """Conclude that a call which the path of a finding needs was refused."""
+    if error.operation == "AssumeRole":
+        return unverified(
+            "Kept: the account could not be entered:",
+            (f"{error.operation}: {error.cause}",),
+            "Deploy the member role (deploy/member-role.yaml) to the account, or check the name "
+            "in MEMBER_ROLE_NAME.",
+        )
+    advice = (
+        f"Allow {error.operation} to the role that works in this account, and it is tried again."
+        if error.is_denial
+        else "The log has the details; it is tried again with the next sweep."
+    )
+    return unverified(
+        "Kept: a call that the proof needs was refused:",
+        (f"{error.operation}: {error.cause}",),
+        advice,
+    )
+
+
+def conclude_unknown_expiry(certificate: ServerCertificate) -> Conclusion:
+    """Conclude that IAM does not say when the certificate expires."""
+    return unverified(
+        f"Kept: it is not known when certificate {certificate.name} expires:",
+        ("IAM gives no expiration date",),
+    )
+
+
+def conclude_moved(certificate: ServerCertificate, identifier: CertificateIdentifier) -> Conclusion:
+    """Conclude that the certificate has another path, or another spelling, than a finding says."""
+    return unverified(
+        f"Kept: certificate {certificate.name} is not where the finding says:",
+        (f"IAM has {certificate.arn}", f"the finding names {identifier.text}"),
+        "If the certificate was moved, Security Hub raises a new finding for it.",
+    )
+
+
+def conclude_replaced(proven: ServerCertificate, current: ServerCertificate) -> Conclusion:
+    """Conclude that another expired certificate has the name now."""
+    return unverified(
+        f"Kept: certificate {proven.name} was replaced while it was checked:",
+        (f"{proven.id} became {current.id}",),
+        "Security Hub raises a finding of its own for the new one.",
+    )
+
+
+def conclude_gaps(certificate: ServerCertificate, references: References) -> Conclusion:
+    """Conclude that not every place could be read."""
+    return unverified(
+        f"Kept: {describe_expiry(certificate)}, but it is not proven unused. Could not read:",
+        sorted({str(gap) for gap in references.gaps}),
+        "Give the role the missing permission, or set REGIONS or DENIED_REGIONS, and it is "
+        "checked again.",
+        examined=references.summary,
+    )
+
+
+def conclude_unknown_arn(certificate: ServerCertificate, references: References) -> Conclusion:
+    """Conclude that the certificate's own ARN has an unknown form, so nothing can be matched."""
+    return unverified(
+        f"Kept: {describe_expiry(certificate)}, but what refers to it cannot be told:",
+        (f"its ARN {certificate.arn} is not understood",),
+        examined=references.summary,
+    )
+
+
+def conclude_nothing_read(certificate: ServerCertificate, references: References) -> Conclusion:
+    """Conclude that the settings left no Region to examine."""
+    return unverified(
+        f"Kept: {describe_expiry(certificate)}, but no Region was examined. Out of scope:",
+        references.out_of_scope or ("every Region",),
+        "Widen REGIONS, or let the role read at least one Region.",
+        examined=references.summary,
+    )
+
+
+def conclude_dangling(
+    certificate: ServerCertificate, dangling: Sequence[Reference], references: References
+) -> Conclusion:
+    """Conclude that something live names a certificate which IAM does not have."""
+    return unverified(
+        f"Kept: {describe_expiry(certificate)}, but a certificate that is in use is not in "
+        "IAM under its name, so it may be this one, renamed:",
+        sorted({f"{one} names {one.identifier}" for one in dangling}),
+        "Point the resource at a certificate that exists.",
+        examined=references.summary,
+    )
+
+
+def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
+    """Conclude on a certificate that IAM does not have and no archive record vouches for."""
+    if identifier.proves_absence:
+        return Conclusion(
+            outcome=Outcome.ALREADY_GONE,
+            lead=f"Certificate {identifier.name or identifier.text} does not exist in the account "
+            "any more. It was not deleted by this application.",
+        )
+    return unverified(
+        "Kept: no certificate could be found for the finding:",
+        (f"no certificate is named {identifier.text}",),
+        "A bare name proves nothing. Check the certificate by hand.",
+    )
+
+
+def conclude_valid(certificate: ServerCertificate) -> Conclusion:
+    """Conclude that the certificate under this name has not expired."""
+    return Conclusion(
+        outcome=Outcome.NOT_EXPIRED,
+        lead=f"Kept: certificate {certificate.name} is valid until "
+        f"{certificate.expiration:%Y-%m-%d %H:%M} UTC. It was renewed or replaced.",
+    )
+
+
+def conclude_exempt(certificate: ServerCertificate, settings: Settings) -> Conclusion:
+    """Conclude that somebody wants the certificate kept."""
+    return Conclusion(
+        outcome=Outcome.EXEMPT,
+        lead=f"Kept: {describe_expiry(certificate)}, but carries the tag "
+        f"{settings.exempt_tag_key}. Remove the tag to have it deleted.",
+    )
+
+
+def conclude_in_use(
+    certificate: ServerCertificate, holders: Sequence[str], examined: str
+) -> Conclusion:
+    """Conclude that something refers to the certificate."""
+    return Conclusion(
+        outcome=Outcome.IN_USE,
+        lead=f"Kept: {describe_expiry(certificate)}, but it is in use by",
+        items=tuple(holders),
+        details=("Replace it there first.",),
+        examined=examined,
+    )
+
+
+def conclude_deletable(
+    certificate: ServerCertificate, references: References, *, archived_as: str | None
+) -> Conclusion:
+    """Conclude on a certificate that is proven expired and unused.
+
+    Args:
+        certificate: the certificate.
+        references: the scan that proves it.
+        archived_as: where the certificate was archived before its deletion; None in a dry run.
+    """
+    deleted = archived_as is not None
+    return Conclusion(
+        outcome=Outcome.DELETED if deleted else Outcome.WOULD_DELETE,
+        lead=f"{'Deleted' if deleted else 'Would be deleted (dry run)'}: "
+        f"{describe_expiry(certificate)}, and nothing refers to it ({references.summary}).",
+        details=(
+            *describe_scope(references),
+            *((f"Archived as {archived_as}.",) if archived_as else ()),
+        ),
+        examined=references.summary,
+    )
+
+
+def conclude_in_grace(
+    certificate: ServerCertificate, settings: Settings, *, until: datetime
+) -> Conclusion:
+    """Conclude that the certificate expired too recently; its grace period lasts until then."""
+    return Conclusion(
+        outcome=Outcome.IN_GRACE_PERIOD,
+        lead=f"Kept: {describe_expiry(certificate)} and is in its grace period of "
+        f"{settings.grace_period_days} days. It will be deleted after "
+        f"{until:%Y-%m-%d %H:%M} UTC if it is unused then.",
+    )
+
+
+def describe_expiry(certificate: ServerCertificate) -> str:
+    """Give `certificate web expired on 2026-01-31`."""
+    day = f"{certificate.expiration:%Y-%m-%d}" if certificate.expiration else "an unknown day"
+    return f"certificate {certificate.name} expired on {day}"
+
+
+def describe_scope(references: References) -> tuple[str, ...]:
+    """Give a sentence that names what the settings left out of the proof, if anything."""
+    if not references.out_of_scope:
+        return ()
+    return (f"Out of scope by the settings: {fit_list(references.out_of_scope, SCOPE_LENGTH)}.",)
+
+
+def unverified(
+    lead: str, items: Sequence[str], *advice: str, examined: str = "nothing examined"
+) -> Conclusion:
+    """Conclude that the proof is incomplete; `items` are what it lacks."""
+    return Conclusion(
+        outcome=Outcome.UNVERIFIED,
+        lead=lead,
+        items=tuple(items),
+        details=advice,
+        examined=examined,
+    )
