@@ -1,1 +1,1 @@
-"""What runs: one door a file, and the story they share."""
+"""What Lambda runs: one entry point per file, and the remediation they share."""

@@ -13,6 +13,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from aws_lambda_powertools.logging.correlation_paths import EVENT_BRIDGE
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from handlers.observability import MetricUnit, flush_metrics, logger, metrics
 from handlers.remediation.batch import Remediation
 from handlers.remediation.cases import Arrival, Postponed, Results
@@ -24,18 +27,19 @@ from models.events import FindingsEvent, parse_batch, parse_event, parse_record
 __all__ = ["EventError", "TransientError", "handler"]
 
 
-def handler(event: Any, context: Any) -> dict[str, Any]:
+@logger.inject_lambda_context(correlation_id_path=EVENT_BRIDGE)
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Work on an SQS batch of EventBridge events, or on one bare EventBridge event.
 
     Returns:
-        For a batch the ids of the messages that must come again, as
+        For a batch the ids of the messages to be retried, as
         https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html has it;
         for one event its outcomes, in the order of its findings.
 
     Raises:
         SettingsError: an environment variable cannot be used.
         EventError: a bare event is none this application knows.
-        TransientError: a finding of a bare event must be tried again.
+        TransientError: a finding of a bare event must be retried.
     """
     remediation = wire_remediation(os.environ)
     deadline = Deadline.of(context)
@@ -48,7 +52,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 
 
 def remediate_batch(remediation: Remediation, batch: Any, deadline: Deadline) -> dict[str, Any]:
-    """Work on all records of a batch at once, and give back those that must come again."""
+    """Work on all records of a batch at once, and return those to be retried."""
     arrivals: dict[str, list[Arrival]] = {}
     failed: list[str] = []
     for record in parse_batch(batch).records:
@@ -72,14 +76,14 @@ def remediate_batch(remediation: Remediation, batch: Any, deadline: Deadline) ->
 
 
 def remediate_event(remediation: Remediation, event: Any, deadline: Deadline) -> dict[str, Any]:
-    """Work on one event, and give the outcome of each of its findings."""
+    """Work on one event, and return the outcome of each of its findings."""
     arrivals = list_arrivals(parse_event(event))
     results = remediation.run(arrivals, deadline)
     return {"outcomes": describe_outcomes(arrivals, results)}
 
 
 def list_arrivals(event: FindingsEvent, *, is_redelivered: bool = False) -> list[Arrival]:
-    """Give the findings of an event, with what the event tells about them."""
+    """Return the findings of an event, with what the event tells about them."""
     return [
         Arrival(finding, event.region, event.id, is_redelivered)
         for finding in event.detail.findings
@@ -87,10 +91,10 @@ def list_arrivals(event: FindingsEvent, *, is_redelivered: bool = False) -> list
 
 
 def describe_outcomes(arrivals: Sequence[Arrival], results: Results) -> list[dict[str, Any]]:
-    """Give what a caller of the function reads of each finding, in the order they came.
+    """Return what a caller of the function reads of each finding, in the order they came.
 
     Raises:
-        TransientError: one of them must be tried again.
+        TransientError: one of them must be retried.
     """
     described = []
     for key in dict.fromkeys(arrival.finding.key for arrival in arrivals):

@@ -6,15 +6,19 @@ They were there before the deployment, something kept their certificate, or thei
 import os
 from typing import Any
 
-from handlers.observability import flush_metrics
+from aws_lambda_powertools.logging.correlation_paths import EVENT_BRIDGE
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observability import flush_metrics, logger
 from handlers.wiring import wire_sweep
 from models.errors import TransientError
 
 __all__ = ["TransientError", "handler"]
 
 
-def handler(event: Any, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda calls it so
-    """Put every open finding of IAM.26 on the queue, one message an account.
+@logger.inject_lambda_context(correlation_id_path=EVENT_BRIDGE)
+def handler(event: Any, context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - Lambda's
+    """Put every open finding of IAM.26 on the queue, one message per account.
 
     Returns:
         How many `accounts`, `findings` and `messages` there were.

@@ -8,7 +8,7 @@ import boto3
 
 from handlers.aws.account import Accounts, Identity
 from handlers.aws.archive import Archive
-from handlers.aws.clients import SDK_ATTEMPTS, Clients
+from handlers.aws.clients import Clients
 from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
 from handlers.aws.queue import Queue
@@ -23,22 +23,23 @@ SWEEP_USER_AGENT = "iam26-sweep"
 
 
 def wire_remediation(environment: Mapping[str, str]) -> Remediation:
-    """Give the application for an environment; the same one as long as its variables stay.
+    """Return the application for an environment; a warm function reuses it.
 
     Raises:
         SettingsError: a variable cannot be used; the message names it and its value.
     """
-    return _wire_remediation(Settings.from_environment(environment), _freeze_sdk(environment))
+    return _wire_remediation(Settings.from_environment(environment), _read_region(environment))
 
 
 def wire_sweep(environment: Mapping[str, str]) -> Sweep:
-    """Give the sweep for an environment.
+    """Return the sweep for an environment.
 
     Raises:
         SettingsError: a variable cannot be used; the message names it and its value.
     """
     settings = SweepSettings.from_environment(environment)
-    clients = _make_clients(dict(_freeze_sdk(environment)), user_agent=SWEEP_USER_AGENT)
+    region = _read_region(environment)
+    clients = Clients(boto3.Session(region_name=region), region, user_agent=SWEEP_USER_AGENT)
     return Sweep(
         Findings(clients),
         Queue(clients, settings.queue_url),
@@ -50,8 +51,8 @@ def wire_sweep(environment: Mapping[str, str]) -> Sweep:
 
 
 @lru_cache(maxsize=1)
-def _wire_remediation(settings: Settings, sdk: tuple[tuple[str, str], ...]) -> Remediation:
-    clients = _make_clients(dict(sdk), user_agent=SERVICE)
+def _wire_remediation(settings: Settings, region: str) -> Remediation:
+    clients = Clients(boto3.Session(region_name=region), region, user_agent=SERVICE)
     identity = Identity(clients)
     accounts = Accounts(clients, identity, settings, _read_clock)
     findings = Findings(clients)
@@ -65,29 +66,11 @@ def _wire_remediation(settings: Settings, sdk: tuple[tuple[str, str], ...]) -> R
     return Remediation(settings, accounts, findings, archive, reporter, _read_clock)
 
 
-def _freeze_sdk(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Give the variables that the SDK reads, in a form that can be compared."""
-    return tuple(sorted((name, value) for name, value in environment.items() if name[:4] == "AWS_"))
-
-
-def _make_clients(sdk: Mapping[str, str], *, user_agent: str) -> Clients:
-    region = sdk.get("AWS_REGION") or sdk.get("AWS_DEFAULT_REGION")
+def _read_region(environment: Mapping[str, str]) -> str:
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     if not region:
         raise SettingsError("AWS_REGION: is missing")
-    return Clients(
-        boto3.Session(region_name=region),
-        region,
-        user_agent=user_agent,
-        attempts=_read_attempts(sdk),
-    )
-
-
-def _read_attempts(variables: Mapping[str, str]) -> int:
-    """Give how often the SDK tries a call; the SDK's own variable has the last word."""
-    given = variables.get("AWS_MAX_ATTEMPTS", str(SDK_ATTEMPTS))
-    if not given.isdecimal() or int(given) < 1:
-        raise SettingsError(f"AWS_MAX_ATTEMPTS: must be a number from 1, got {given!r}")
-    return int(given)
+    return region
 
 
 def _read_clock() -> datetime:

@@ -60,11 +60,11 @@ def find_vouching(
 
 
 def compose_prefix(account_id: str, name: str | None = None) -> str:
-    """Give the key prefix of an account's records, or of those of one certificate name."""
+    """Return the key prefix of an account's records, or of those of one certificate name."""
     return f"certificates/{account_id}/" + (f"{name}/" if name else "")
 
 
 def compose_key(account_id: str, files: CertificateFiles) -> str:
-    """Give a record's key: certificates/<account>/<name>/<certificate id>.json."""
+    """Return a record's key: certificates/<account>/<name>/<certificate id>.json."""
     certificate = files.certificate
     return f"{compose_prefix(account_id, certificate.name)}{certificate.id}.json"

@@ -33,7 +33,7 @@ class CertificateArn(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "CertificateArn | None":
-        """Give the parts of a server certificate's ARN, or None for any other text."""
+        """Return the parts of a server certificate's ARN, or None for any other text."""
         match = CERTIFICATE_ARN.fullmatch(text)
         return cls(**match.groupdict()) if match else None
 
@@ -50,15 +50,15 @@ class ServerCertificate(Model):
     upload_date: AwareDatetime | None = Field(alias="UploadDate", default=None)
 
     def is_expired(self, now: datetime) -> bool:
-        """Tell whether the certificate is proven to have expired by `now`."""
+        """Return whether the certificate is proven to have expired by `now`."""
         return self.expiration is not None and self.expiration <= now
 
     def is_in_grace(self, now: datetime, grace: timedelta) -> bool:
-        """Tell whether the certificate expired less than the grace period before `now`."""
+        """Return whether the certificate expired less than the grace period before `now`."""
         return self.expiration is not None and self.expiration <= now < self.expiration + grace
 
     def is_named_by(self, identifier: str) -> bool:
-        """Tell whether a holder's identifier means this certificate.
+        """Return whether a holder's identifier means this certificate.
 
         An ARN of this account counts by the name at its end whatever its path is: names are
         unique in an account, and a certificate can be moved to another path.
@@ -75,7 +75,7 @@ class ServerCertificate(Model):
 
 
 class CertificateFiles(Model):
-    """What IAM gives back of a certificate: public parts only, never the private key."""
+    """What IAM returns of a certificate: public parts only, never the private key."""
 
     certificate: ServerCertificate
     body: str = Field(repr=False)
@@ -100,7 +100,7 @@ class CertificateIdentifier(Model):
 
     @classmethod
     def parse(cls, resource_id: str) -> "CertificateIdentifier | None":
-        """Give the identifier in a finding's resource id, or None if it names no certificate."""
+        """Return the identifier in a finding's resource id, or None if it names no certificate."""
         text = resource_id.strip().removeprefix(CONFIG_TYPE_PREFIX)
         if arn := CertificateArn.parse(text):
             return cls(kind=IdentifierKind.ARN, text=text, arn=arn)
@@ -126,7 +126,7 @@ class CertificateIdentifier(Model):
         return self.kind is not IdentifierKind.NAME
 
     def find_in(self, certificates: Iterable[ServerCertificate]) -> ServerCertificate | None:
-        """Give the one certificate of an account that this identifier means, or None."""
+        """Return the one certificate of an account that this identifier means, or None."""
         known = tuple(certificates)
         if self.kind is IdentifierKind.ID:
             by_id = next((one for one in known if one.id == self.text), None)
@@ -146,7 +146,7 @@ class CertificateIdentifier(Model):
         return certificate.name == self.name and self.agrees_with(certificate)
 
     def agrees_with(self, certificate: ServerCertificate) -> bool:
-        """Tell whether the certificate found by name has the name and path the identifier gives.
+        """Return whether the certificate found by name has the identifier's name and path.
 
         An ARN without a path agrees with every path: Security Hub may leave it out.
         """

@@ -56,9 +56,9 @@ def conclude_denied(error: AwsCallError) -> Conclusion:
             "in MEMBER_ROLE_NAME.",
         )
     advice = (
-        f"Allow {error.operation} to the role that works in this account, and it is tried again."
+        f"Allow {error.operation} to the role that works in this account, and it is retried."
         if error.is_denial
-        else "The log has the details; it is tried again with the next sweep."
+        else "The log has the details; it is retried with the next sweep."
     )
     return unverified(
         "Kept: a call that the proof needs was refused:",
@@ -71,7 +71,7 @@ def conclude_unknown_expiry(certificate: ServerCertificate) -> Conclusion:
     """Conclude that IAM does not say when the certificate expires."""
     return unverified(
         f"Kept: it is not known when certificate {certificate.name} expires:",
-        ("IAM gives no expiration date",),
+        ("IAM returns no expiration date",),
     )
 
 
@@ -98,7 +98,7 @@ def conclude_gaps(certificate: ServerCertificate, references: References) -> Con
     return unverified(
         f"Kept: {describe_expiry(certificate)}, but it is not proven unused. Could not read:",
         sorted({str(gap) for gap in references.gaps}),
-        "Give the role the missing permission, or set REGIONS or DENIED_REGIONS, and it is "
+        "Grant the role the missing permission, or set REGIONS or DENIED_REGIONS, and it is "
         "checked again.",
         examined=references.summary,
     )
@@ -107,7 +107,7 @@ def conclude_gaps(certificate: ServerCertificate, references: References) -> Con
 def conclude_unknown_arn(certificate: ServerCertificate, references: References) -> Conclusion:
     """Conclude that the certificate's own ARN has an unknown form, so nothing can be matched."""
     return unverified(
-        f"Kept: {describe_expiry(certificate)}, but what refers to it cannot be told:",
+        f"Kept: {describe_expiry(certificate)}, but it is unknown what refers to it:",
         (f"its ARN {certificate.arn} is not understood",),
         examined=references.summary,
     )
@@ -218,13 +218,13 @@ def conclude_in_grace(
 
 
 def describe_expiry(certificate: ServerCertificate) -> str:
-    """Give `certificate web expired on 2026-01-31`."""
+    """Return `certificate web expired on 2026-01-31`."""
     day = f"{certificate.expiration:%Y-%m-%d}" if certificate.expiration else "an unknown day"
     return f"certificate {certificate.name} expired on {day}"
 
 
 def describe_scope(references: References) -> tuple[str, ...]:
-    """Give a sentence that names what the settings left out of the proof, if anything."""
+    """Return a sentence that names what the settings left out of the proof, if anything."""
     if not references.out_of_scope:
         return ()
     return (f"Out of scope by the settings: {fit_list(references.out_of_scope, SCOPE_LENGTH)}.",)

@@ -1,4 +1,4 @@
-"""The errors that end the path of a finding."""
+"""The errors that end the path of a finding, and that its steps distinguish."""
 
 import re
 
@@ -59,7 +59,7 @@ class CertificateInUseError(Exception):
 
 
 def describe_invalid(error: ValidationError) -> str:
-    """Give one line that names the invalid fields of a validation error, and their values."""
+    """Return one line that names the invalid fields of a validation error, and their values."""
     causes = [
         _describe_cause(_describe_field(detail["loc"]), detail["type"], detail["msg"], value)
         for detail in error.errors(include_url=False, include_context=False)

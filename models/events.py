@@ -68,7 +68,7 @@ class RecordAttributes(Received):
 
 
 class SqsRecord(Model):
-    """One message of the queue, of which no more is sure yet than how to give it back."""
+    """One message of the queue, of which only the id is known yet."""
 
     message_id: str = Field(alias="messageId", min_length=1)
     body: object = None
@@ -89,7 +89,7 @@ class SqsBatch(Model):
 
 
 def parse_event(event: object) -> FindingsEvent:
-    """Give the findings event in a decoded EventBridge event.
+    """Return the findings event in a decoded EventBridge event.
 
     Raises:
         EventError: it is no event this application knows; the message names the field.
@@ -101,7 +101,7 @@ def parse_event(event: object) -> FindingsEvent:
 
 
 def parse_record(record: SqsRecord) -> tuple[FindingsEvent, bool]:
-    """Give the findings event in an SQS record, and whether it was delivered before.
+    """Return the findings event in an SQS record, and whether it was delivered before.
 
     Raises:
         EventError: the body is no JSON, or no event this application knows.
@@ -115,10 +115,10 @@ def parse_record(record: SqsRecord) -> tuple[FindingsEvent, bool]:
 
 
 def parse_batch(event: object) -> SqsBatch:
-    """Give the SQS records of an invocation.
+    """Return the SQS records of an invocation.
 
     Raises:
-        EventError: a record has no message id, so it could not even be given back.
+        EventError: a record has no message id, so it could not even be reported as failed.
     """
     try:
         return SqsBatch.model_validate(event)

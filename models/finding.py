@@ -88,7 +88,7 @@ class Finding(Received):
 
     @property
     def resource_id(self) -> str | None:
-        """The id of the finding's resource as Security Hub gives it."""
+        """The id of the finding's resource as Security Hub shows it."""
         given = self.resources[0].id if self.resources else None
         return given or self.product_fields.resource_id
 
@@ -103,7 +103,7 @@ class Finding(Received):
         return None
 
     def find_foreign_trait(self) -> str | None:
-        """Give why this finding is not IAM.26 of Security Hub itself, or None if it is.
+        """Return why this finding is not IAM.26 of Security Hub itself, or None if it is.
 
         Anyone with `securityhub:BatchImportFindings` can import a finding with any control id,
         but only Security Hub itself writes under this product.
@@ -115,7 +115,7 @@ class Finding(Received):
         return None
 
     def find_settled_trait(self) -> str | None:
-        """Give why this finding, as it is now, asks for no action, or None if it does ask."""
+        """Return why this finding, as it is now, asks for no action, or None if it does ask."""
         if self.compliance.status != "FAILED":
             return f"the finding's compliance status is {self.compliance.status}"
         if self.record_state != "ACTIVE":

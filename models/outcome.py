@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
     @property
     def notifies(self) -> bool:
-        """Whether people are told through the topic."""
+        """Whether people are notified through the topic."""
         return self in {
             Outcome.DELETED,
             Outcome.WOULD_DELETE,
@@ -62,7 +62,7 @@ class Conclusion(Model):
     # "Kept: … is in use by", followed by the items if there are any.
     lead: str
     # What refers to the certificate, or what the proof lacks: names alone, no counts or times,
-    # so that the same state of the world always gives the same items.
+    # so that the same state of the world always has the same items.
     items: tuple[str, ...] = ()
     # Sentences that follow as far as there is room, the most important first.
     details: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Conclusion(Model):
         return fit_list(self.items, FIELD_VALUE_LENGTH, mark=mark)
 
     def is_written_on(self, finding: Finding) -> bool:
-        """Tell whether a finding already says this: same outcome, same referrers or gaps."""
+        """Return whether a finding already says this: same outcome, same referrers or gaps."""
         fields = finding.user_defined_fields
         if len(fields) >= FIELD_COUNT and REFERENCES_FIELD not in fields:
             # There was no room for ours; the note says the same, counts included.

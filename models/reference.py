@@ -15,7 +15,7 @@ FRESH_FOR = timedelta(minutes=5)
 
 
 def describe_place(region: str) -> str:
-    """Give a Region as it stands in a sentence."""
+    """Return a Region as it stands in a sentence."""
     return "(global)" if region == GLOBAL else f"in {region}"
 
 
@@ -30,7 +30,7 @@ class Reference(Model):
     live: bool = True
 
     def __str__(self) -> str:
-        """Give the holder as it stands in a note: kind, name and Region."""
+        """Return the holder as it stands in a note: kind, name and Region."""
         return f"{self.source} {self.holder} {describe_place(self.region)}"
 
 
@@ -42,7 +42,7 @@ class Gap(Model):
     cause: str
 
     def __str__(self) -> str:
-        """Give the place and the cause as they stand in a note."""
+        """Return the place and the cause as they stand in a note."""
         return f"{self.source} {describe_place(self.region)} ({self.cause})"
 
 
@@ -81,17 +81,17 @@ class References(Model):
         return (self.finished_at - self.started_at).total_seconds()
 
     def is_fresh(self, now: datetime) -> bool:
-        """Tell whether a delete may still rest on this scan."""
+        """Return whether a delete may still rest on this scan."""
         return now - self.started_at < FRESH_FOR
 
     def find_holders(self, certificate: ServerCertificate) -> tuple[Reference, ...]:
-        """Give what refers to a certificate."""
+        """Return what refers to a certificate."""
         return tuple(one for one in self.found if certificate.is_named_by(one.identifier))
 
     def find_dangling(
         self, account_id: str, certificates: Iterable[ServerCertificate]
     ) -> tuple[Reference, ...]:
-        """Give the live holders that name a certificate of this account which IAM does not have.
+        """Return the live holders that name a certificate of this account which IAM does not have.
 
         Renaming a certificate changes its ARN while a listener keeps the old one, so each of
         these may in truth hold any certificate of the account. An id never changes: a holder

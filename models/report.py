@@ -1,4 +1,4 @@
-"""The report: what is written on findings, and what people are told."""
+"""The report: what is written on findings, and what people are notified of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class CertificateReport(Model):
     """What came of one certificate, for every finding about it."""
 
     account_id: str
-    # The certificate's ARN, or the closest the finding gives; None if it names no certificate.
+    # The certificate's ARN, or the closest that the finding has; None if it names no certificate.
     arn: str | None
     resource_id: str
     conclusion: Conclusion
@@ -40,7 +40,7 @@ class WriteResult:
 
     # Refused for good, with Security Hub's error code.
     rejected: dict[FindingKey, str] = field(default_factory=dict)
-    # To be tried again later.
+    # To be retried later.
     postponed: dict[FindingKey, str] = field(default_factory=dict)
 
 
@@ -55,7 +55,7 @@ class FindingUpdate(Model):
 
 
 def merge_fields(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
-    """Give the user-defined fields of a finding with ours added.
+    """Return the user-defined fields of a finding with ours added.
 
     An update replaces the fields as a whole, so what others wrote is repeated; where more than
     50 would be needed, theirs win.
@@ -68,7 +68,7 @@ def merge_fields(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]
 
 
 def describe_fields(report: CertificateReport, checked_at: datetime) -> dict[str, str]:
-    """Give the user-defined fields that carry a report; `checked_at` is in UTC."""
+    """Return the user-defined fields that carry a report; `checked_at` is in UTC."""
     return {
         # First what tells an unchanged outcome, in case there is not room for all.
         OUTCOME_FIELD: report.outcome.value,
@@ -101,7 +101,7 @@ class Notification(Model):
 def compose_notification(
     account_id: str, outcome: Outcome, reports: Sequence[tuple[CertificateReport, Sequence[str]]]
 ) -> Notification:
-    """Give the message about reports of one account and outcome, each with its finding ids."""
+    """Return the message about reports of one account and outcome, each with its finding ids."""
     noun = "certificate" if len(reports) == 1 else "certificates"
     subject = f"IAM.26: {len(reports)} {noun} {HEADLINES[outcome]} in account {account_id}"
     parts = [f"{subject}.\n"]

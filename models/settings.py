@@ -45,7 +45,7 @@ class _Environment(Model):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Give the settings in an environment; an empty variable counts as not set.
+        """Return the settings in an environment; an empty variable counts as not set.
 
         Raises:
             SettingsError: naming each variable whose value cannot be used.

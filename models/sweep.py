@@ -18,7 +18,7 @@ ENVELOPE_BYTES = 1024
 
 
 def is_left_open(finding: Finding) -> bool:
-    """Tell whether a finding is still to be worked on: NEW, or NOTIFIED by this application.
+    """Return whether a finding is still to be worked on: NEW, or NOTIFIED by this application.
 
     One that a person or a ticket system set to NOTIFIED is theirs.
     """
@@ -38,7 +38,7 @@ class Envelope(Model):
 
 
 def compose_messages(envelope: Envelope, findings: Sequence[Finding]) -> Iterator[str]:
-    """Give the bodies of messages that carry findings of one account, as few as there can be.
+    """Return the bodies of messages that carry findings of one account, as few as there can be.
 
     A finding has only what the application reads of it: it is read anew anyway.
     """

@@ -1,4 +1,4 @@
-"""Text that must fit where AWS gives it room."""
+"""Text that must fit where AWS limits its length."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ ELLIPSIS = "…"
 
 
 def fit_words(text: str, limit: int) -> str:
-    """Give `text` in at most `limit` characters, cut between words where there are any."""
+    """Return `text` in at most `limit` characters, cut between words where there are any."""
     if len(text) <= limit:
         return text
     kept = text[: limit - len(ELLIPSIS)]
@@ -16,7 +16,7 @@ def fit_words(text: str, limit: int) -> str:
 
 
 def fit_list(items: Sequence[str], limit: int, *, mark: str = "") -> str:
-    """Give `a; b; and 3 more` in at most `limit` characters; `mark` ends it when it was cut."""
+    """Return `a; b; and 3 more` in at most `limit` characters; `mark` ends it when it was cut."""
     whole = "; ".join(items)
     if len(whole) <= limit:
         return whole
@@ -29,7 +29,7 @@ def fit_list(items: Sequence[str], limit: int, *, mark: str = "") -> str:
 
 
 def fit_sentences(sentences: Sequence[str], limit: int) -> str:
-    """Give the first sentence, cut if it must be, and each later one that still fits whole."""
+    """Return the first sentence, cut if it must be, and each later one that still fits whole."""
     text = fit_words(sentences[0], limit)
     for sentence in sentences[1:]:
         if len(text) + 1 + len(sentence) <= limit:
@@ -38,5 +38,5 @@ def fit_sentences(sentences: Sequence[str], limit: int) -> str:
 
 
 def fingerprint(items: Sequence[str]) -> str:
-    """Give eight characters that differ for different lists."""
+    """Return eight characters that differ for different lists."""
     return hashlib.sha256("\n".join(items).encode()).hexdigest()[:8]

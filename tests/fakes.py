@@ -1,4 +1,4 @@
-"""AWS as the story sees it, played by plain objects. Fakes fail like AWS does, on request."""
+"""AWS as the remediation sees it, played by plain objects. Fakes fail like AWS does, on request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +98,7 @@ class FakeCertificates(FailsOnRequest):
 
 
 class FakeAccount(FailsOnRequest):
-    """One account: its certificates and what a scan of it gives."""
+    """One account: its certificates and what a scan of it returns."""
 
     def __init__(self, account_id: str, clock: FakeClock) -> None:
         super().__init__()

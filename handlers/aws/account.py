@@ -30,7 +30,7 @@ class Account:
         self._scan = scan
 
     def scan_references(self, seconds_left: float | None) -> References:
-        """Give everything in the account that refers to IAM server certificates.
+        """Return everything in the account that refers to IAM server certificates.
 
         Args:
             seconds_left: how long it may take; None for as long as it takes.
@@ -50,7 +50,7 @@ class Identity:
         self._lock = threading.Lock()
 
     def read_account_id(self) -> str:
-        """Give the account this application runs in.
+        """Return the account this application runs in.
 
         Raises:
             AwsCallError, TransientError: STS did not say.
@@ -86,13 +86,13 @@ class Accounts:
         return self._clients.partition
 
     def is_in_scope(self, account_id: str) -> bool:
-        """Tell whether an account is ours, or one that the member role is meant for."""
+        """Return whether an account is our own, or one that the member role is meant for."""
         if self._settings.member_role_name:
             return True
         return account_id == self._identity.read_account_id()
 
     def open(self, account_id: str) -> Account:
-        """Give an account with credentials of its own, which last longer than any invocation.
+        """Return an account with credentials of its own, which last longer than any invocation.
 
         Of another account only the credentials are kept for later: clients of hundreds of
         accounts would fill the memory, and an invocation works on an account only once.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from handlers.aws.clients import ClientSource
+from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
 from models.certificate import CertificateIdentifier, IdentifierKind
@@ -25,10 +25,10 @@ class Archive:
     Args:
         clients: our own account's clients.
         bucket: the bucket's name.
-        read_owner: gives the account the bucket must belong to; anyone else's is refused.
+        read_owner: returns the account the bucket must belong to; anyone else's is refused.
     """
 
-    def __init__(self, clients: ClientSource, bucket: str, read_owner: Callable[[], str]) -> None:
+    def __init__(self, clients: Clients, bucket: str, read_owner: Callable[[], str]) -> None:
         self._clients = clients
         self._bucket = bucket
         self._read_owner = read_owner
@@ -39,7 +39,7 @@ class Archive:
         return client
 
     def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record over any earlier one of the same certificate, and give its location."""
+        """Write a record over any earlier one of the same certificate, and return its location."""
         key = compose_key(account_id, record.files)
         with translated_errors("PutObject"):
             self._s3.put_object(

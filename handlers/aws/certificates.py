@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.htm
 
 from typing import TYPE_CHECKING
 
-from handlers.aws.clients import ClientSource
+from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.certificate import CertificateFiles, ServerCertificate
 from models.errors import (
@@ -24,7 +24,7 @@ PAGE_SIZE = 1000
 class Certificates:
     """The server certificates of one account."""
 
-    def __init__(self, clients: ClientSource) -> None:
+    def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     @property
@@ -33,7 +33,7 @@ class Certificates:
         return client
 
     def list_all(self) -> tuple[ServerCertificate, ...]:
-        """Give every server certificate of the account, under whatever path.
+        """Return every server certificate of the account, under whatever path.
 
         Raises:
             AwsCallError, TransientError: as for every call here.
@@ -49,7 +49,7 @@ class Certificates:
             )
 
     def read_tags(self, name: str) -> dict[str, str]:
-        """Give the tags of a certificate.
+        """Return the tags of a certificate.
 
         Raises:
             CertificateGoneError: there is no certificate of this name.
@@ -64,7 +64,7 @@ class Certificates:
                 raise CertificateGoneError(name) from error
 
     def read(self, name: str) -> CertificateFiles:
-        """Give a certificate with its body, chain and tags.
+        """Return a certificate with its body, chain and tags.
 
         Raises:
             CertificateGoneError: there is no certificate of this name.
@@ -83,7 +83,7 @@ class Certificates:
         )
 
     def delete(self, name: str) -> None:
-        """Delete a certificate, for good: IAM never gives its private key back.
+        """Delete a certificate, for good: IAM never returns its private key.
 
         The SDK does not repeat it: names are used again, and a repetition of a delete whose answer
         was lost could hit the certificate that came after.

@@ -2,29 +2,18 @@
 
 import threading
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
 
+# The first one included.
 SDK_ATTEMPTS = 5
 # Enough to tell a hiccup from an endpoint that does not resolve, without waiting long for it.
 ATTEMPTS_WHERE_NOT_LISTED = 2
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20
 CALLS_AT_ONCE = 32
-
-
-class ClientSource(Protocol):
-    """Where clients come from."""
-
-    def get(self, service: str, region: str | None = None) -> Any:
-        """Give the client of a service in a Region (the home Region by default)."""
-        ...
-
-    def get_unrepeating(self, service: str) -> Any:
-        """Give the client of a service that sends each call once."""
-        ...
 
 
 class Credentials(NamedTuple):
@@ -43,7 +32,6 @@ class Clients:
         session: what makes them.
         region: the Region of clients that are asked for without one.
         user_agent: what they call themselves, as CloudTrail shows it.
-        attempts: how often the SDK tries a call, the first time included.
         credentials: what they sign with; by default the session's own.
         lock: held while the session makes a client, which is not safe for threads.
     """
@@ -54,7 +42,6 @@ class Clients:
         region: str,
         *,
         user_agent: str,
-        attempts: int = SDK_ATTEMPTS,
         credentials: Credentials | None = None,
         lock: "threading.Lock | None" = None,
     ) -> None:
@@ -62,44 +49,42 @@ class Clients:
         self.partition = session.get_partition_for_region(region)
         self._session = session
         self._user_agent = user_agent
-        self._attempts = attempts
         self._credentials = credentials
         self._clients: dict[tuple[str, str, int], Any] = {}
         self._lock = lock or threading.Lock()
 
     def sign_with(self, credentials: Credentials) -> "Clients":
-        """Give clients that sign with other credentials, made by the same session."""
+        """Return clients that sign with other credentials, made by the same session."""
         return Clients(
             self._session,
             self.region,
             user_agent=self._user_agent,
-            attempts=self._attempts,
             credentials=credentials,
             lock=self._lock,
         )
 
     def get(self, service: str, region: str | None = None) -> Any:
-        """Give the client of a service in a Region (the home Region by default)."""
-        return self._get(service, region or self.region, self._attempts)
+        """Return the client of a service in a Region (the home Region by default)."""
+        return self._get(service, region or self.region, SDK_ATTEMPTS)
 
     def get_unrepeating(self, service: str) -> Any:
-        """Give the client of a service that sends each call once, whatever comes of it."""
+        """Return the client of a service that sends each call once, whatever comes of it."""
         return self._get(service, self.region, 1)
 
     def get_regional(self, service: str, region: str) -> Any:
-        """Give the client of a service that the Region may not offer."""
+        """Return the client of a service that the Region may not offer."""
         listed = self.is_listed(service, region)
-        attempts = self._attempts if listed else min(self._attempts, ATTEMPTS_WHERE_NOT_LISTED)
+        attempts = SDK_ATTEMPTS if listed else ATTEMPTS_WHERE_NOT_LISTED
         return self._get(service, region, attempts)
 
     def is_listed(self, service: str, region: str) -> bool:
-        """Tell whether the SDK knows that a service is offered in a Region."""
+        """Return whether the SDK knows that a service is offered in a Region."""
         with self._lock:
             listed = self._session.get_available_regions(service, partition_name=self.partition)
         return region in listed
 
     def is_in_partition(self, service: str) -> bool:
-        """Tell whether the SDK knows that a global service exists in this partition."""
+        """Return whether the SDK knows that a global service exists in this partition."""
         return bool(
             self._session.get_available_regions(
                 service, partition_name=self.partition, allow_non_regional=True

@@ -1,4 +1,4 @@
-"""AWS's errors, turned into the few kinds the story tells apart."""
+"""AWS's errors, turned into the few kinds that the remediation distinguishes."""
 
 import socket
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ POLICY_DENIAL = "explicit deny in a service control policy"
 
 
 def translate_error(error: Exception, operation: str) -> AwsCallError | TransientError:
-    """Give our own error for one that boto3 raised when `operation` was called."""
+    """Return our own error for one that boto3 raised when `operation` was called."""
     if isinstance(error, ClientError):
         return _translate_client_error(error)
     if isinstance(
@@ -76,7 +76,7 @@ def _translate_client_error(error: ClientError) -> AwsCallError | TransientError
 
 
 def is_unresolved_endpoint(error: Exception) -> bool:
-    """Tell whether an error means that an endpoint's name does not exist.
+    """Return whether an error means that an endpoint's name does not exist.
 
     botocore raises the same error for a connection that was refused, and says so in its cause.
     """

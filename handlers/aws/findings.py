@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from handlers.aws.clients import ClientSource
+from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.errors import AwsCallError, EventError, TransientError, describe_invalid
 from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient
     from mypy_boto3_securityhub.type_defs import AwsSecurityFindingFiltersTypeDef
 
-IDS_A_READ = 20
+IDS_PER_READ = 20
 PAGE_SIZE = 100
-FINDINGS_AN_UPDATE = 100
+FINDINGS_PER_UPDATE = 100
 SECONDS_BETWEEN_PAGES = 1.0
 
 # Security Hub answers these for a finding that others write at the same moment.
@@ -33,7 +33,7 @@ RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
 class Findings:
     """The findings that Security Hub has, in the administrator's account."""
 
-    def __init__(self, clients: ClientSource, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, clients: Clients, sleep: Callable[[float], None] = time.sleep) -> None:
         self._clients = clients
         self._sleep = sleep
 
@@ -44,16 +44,16 @@ class Findings:
     def read(
         self, region: str, keys: Sequence[FindingKey]
     ) -> Mapping[FindingKey, Finding | EventError]:
-        """Give the findings as they are now; those that Security Hub does not have are left out.
+        """Return the findings as they are now; those that Security Hub does not have are left out.
 
-        One that cannot be understood is given as the error that says why.
+        One that cannot be understood is represented by the error that says why.
 
         Raises:
             AwsCallError: Security Hub may not be read.
             TransientError: it could not answer now.
         """
         found: dict[FindingKey, Finding | EventError] = {}
-        for chunk in _split(keys, IDS_A_READ):
+        for chunk in _split(keys, IDS_PER_READ):
             with translated_errors("GetFindings"):
                 pages = (
                     self._client(region)
@@ -74,13 +74,13 @@ class Findings:
     def search_failed(
         self, region: str, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
-        """Give the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
+        """Return the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
 
         Never faster than a call a second: GetFindings allows three to all who use it.
 
         Args:
             region: the Region to ask in.
-            account_id: the account whose findings to give; None for those of every account.
+            account_id: the account whose findings to return; None for those of every account.
 
         Raises:
             AwsCallError: Security Hub may not be read.
@@ -114,7 +114,7 @@ class Findings:
         Never raises for AWS's errors: another update must not suffer from this one.
         """
         result = WriteResult()
-        for chunk in _split(update.findings, FINDINGS_AN_UPDATE):
+        for chunk in _split(update.findings, FINDINGS_PER_UPDATE):
             pending = list(chunk)
             for delay in (*RETRY_DELAYS_SECONDS, None):
                 pending = self._write_once(update, pending, result)
@@ -126,7 +126,7 @@ class Findings:
     def _write_once(
         self, update: FindingUpdate, keys: list[FindingKey], result: WriteResult
     ) -> list[FindingKey]:
-        """Write once, and give the findings that are worth another try at once."""
+        """Write once, and return the findings that are worth another try at once."""
         try:
             with translated_errors("BatchUpdateFindings"):
                 answer = self._client(update.region).batch_update_findings(

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 
 from typing import TYPE_CHECKING
 
-from handlers.aws.clients import ClientSource
+from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.report import Notification
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Notifications:
     """The topic that people subscribe to."""
 
-    def __init__(self, clients: ClientSource, topic_arn: str) -> None:
+    def __init__(self, clients: Clients, topic_arn: str) -> None:
         self._clients = clients
         self._topic_arn = topic_arn
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 
 from typing import TYPE_CHECKING
 
-from handlers.aws.clients import ClientSource
+from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Queue:
     """The remediation queue."""
 
-    def __init__(self, clients: ClientSource, url: str) -> None:
+    def __init__(self, clients: Clients, url: str) -> None:
         self._clients = clients
         self._url = url
 

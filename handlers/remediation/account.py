@@ -1,4 +1,4 @@
-"""The part of the story that plays in one account: list, group, screen, scan, prove, act."""
+"""What happens in one account: list, group, screen, scan, prove, act."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The story of findings: refuse, refresh, group by account, remediate, report."""
+"""A batch of findings: refuse, refresh, split by account, remediate, report."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Remediation:
         findings: Security Hub.
         archive: where certificates go before they are deleted; needed to enforce.
         reporter: writes what came of the findings.
-        clock: gives the time in UTC.
+        clock: returns the time in UTC.
     """
 
     settings: Settings
@@ -142,7 +142,7 @@ def _measure_scans(scans: Sequence[References]) -> None:
 
 
 def _drop_duplicates(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Give each finding once, in the order they first came."""
+    """Return each finding once, in the order they first came."""
     unique: dict[object, Arrival] = {}
     for arrival in arrivals:
         first = unique.setdefault(arrival.finding.key, arrival)

@@ -3,7 +3,9 @@
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from models.errors import TransientError
 
@@ -18,14 +20,12 @@ class Deadline:
     at: float = field(default=math.inf)
 
     @classmethod
-    def of(cls, context: Any) -> Self:
-        """Give the deadline of a Lambda invocation; a context that knows none has none."""
-        read = getattr(context, "get_remaining_time_in_millis", None)
-        left = read() if callable(read) else None
-        return cls(time.monotonic() + left / 1000) if isinstance(left, int | float) else cls()
+    def of(cls, context: LambdaContext) -> Self:
+        """Return the deadline of a Lambda invocation."""
+        return cls(time.monotonic() + context.get_remaining_time_in_millis() / 1000)
 
     def seconds_left(self) -> float | None:
-        """Give the seconds left to work in, without those the report needs; None is no limit.
+        """Return the seconds left to work in, without those the report needs; None is no limit.
 
         Raises:
             TransientError: there are none.

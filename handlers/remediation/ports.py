@@ -1,4 +1,4 @@
-"""What the story needs from AWS, so that it can be told without AWS."""
+"""What the remediation needs from AWS, as protocols that fakes can implement."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,15 +16,15 @@ class CertificatesPort(Protocol):
     """The server certificates of one account: see `handlers.aws.certificates`."""
 
     def list_all(self) -> Sequence[ServerCertificate]:
-        """Give every server certificate of the account."""
+        """Return every server certificate of the account."""
         ...
 
     def read_tags(self, name: str) -> dict[str, str]:
-        """Give the tags of a certificate."""
+        """Return the tags of a certificate."""
         ...
 
     def read(self, name: str) -> CertificateFiles:
-        """Give a certificate with its body, chain and tags."""
+        """Return a certificate with its body, chain and tags."""
         ...
 
     def delete(self, name: str) -> None:
@@ -46,7 +46,7 @@ class AccountPort(Protocol):
         ...
 
     def scan_references(self, seconds_left: float | None) -> References:
-        """Give everything in the account that refers to IAM server certificates."""
+        """Return everything in the account that refers to IAM server certificates."""
         ...
 
 
@@ -59,11 +59,11 @@ class AccountsPort(Protocol):
         ...
 
     def is_in_scope(self, account_id: str) -> bool:
-        """Tell whether an account is ours, or one that the member role is meant for."""
+        """Return whether an account is ours, or one that the member role is meant for."""
         ...
 
     def open(self, account_id: str) -> AccountPort:
-        """Give an account with credentials of its own."""
+        """Return an account with credentials of its own."""
         ...
 
 
@@ -73,7 +73,7 @@ class FindingsPort(Protocol):
     def read(
         self, region: str, keys: Sequence[FindingKey]
     ) -> Mapping[FindingKey, Finding | EventError]:
-        """Give the findings as they are now, or why one is not understood."""
+        """Return the findings as they are now, or why one is not understood."""
         ...
 
     def write(self, update: FindingUpdate) -> WriteResult:
@@ -87,7 +87,7 @@ class FindingSearchPort(Protocol):
     def search_failed(
         self, region: str, account_id: str | None = None
     ) -> Iterable[Sequence[Finding | EventError]]:
-        """Give failed findings that are NEW or NOTIFIED, page by page."""
+        """Return failed findings that are NEW or NOTIFIED, page by page."""
         ...
 
 
@@ -103,7 +103,7 @@ class ArchivePort(Protocol):
     """The archive: see `handlers.aws.archive`."""
 
     def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record and give its location."""
+        """Write a record and return its location."""
         ...
 
     def list_records(

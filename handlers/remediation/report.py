@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.observability import MetricUnit, count_outcome, logger, metrics
+from handlers.observability import MetricUnit, correlated, count_outcome, logger, metrics
 from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Results
 from handlers.remediation.ports import FindingsPort, NotificationsPort
 from models.errors import AwsCallError, TransientError
@@ -43,7 +43,7 @@ class Entry:
 
     @property
     def is_to_be_notified(self) -> bool:
-        """Whether people must be told.
+        """Whether people must be notified.
 
         On a redelivery the finding may have been written without the message getting out.
         """
@@ -57,7 +57,7 @@ class Reporter:
     Attributes:
         findings: Security Hub.
         notifications: the topic, if there is one.
-        clock: gives the time in UTC.
+        clock: returns the time in UTC.
     """
 
     findings: FindingsPort
@@ -65,7 +65,7 @@ class Reporter:
     clock: Callable[[], datetime]
 
     def report(self, cases: Iterable[Case]) -> Results:
-        """Report on cases of one account, and give what became of each of their findings."""
+        """Report on cases of one account, and return what became of each of their findings."""
         results: Results = {}
         entries: list[Entry] = []
         for case in cases:
@@ -88,18 +88,18 @@ class Reporter:
         metrics.add_metric(
             name="PostponedFindings", unit=MetricUnit.Count, value=len(case.arrivals)
         )
-        logger.warning(
-            "findings are postponed",
-            extra={
-                "reason": str(postponed.error),
-                "findingIds": [finding.id for finding in case.findings],
-                "correlation_id": case.arrivals[0].event_id,
-            },
-        )
+        with correlated(case.arrivals[0].event_id):
+            logger.warning(
+                "findings are postponed",
+                extra={
+                    "reason": str(postponed.error),
+                    "findingIds": [finding.id for finding in case.findings],
+                },
+            )
         results.update({finding.key: postponed for finding in case.findings})
 
     def _write_findings(self, entries: list[Entry], results: Results) -> set[FindingKey]:
-        """Write what is new, and give the findings that could not be written now."""
+        """Write what is new, and return the findings that could not be written now."""
         rejected: set[FindingKey] = set()
         postponed: dict[FindingKey, str] = {}
         for update in self._plan_updates(entries):
@@ -124,7 +124,7 @@ class Reporter:
         return set(postponed)
 
     def _plan_updates(self, entries: list[Entry]) -> list[FindingUpdate]:
-        """Give one update for each distinct Region, status, note and fields."""
+        """Return one update for each distinct Region, status, note and fields."""
         checked_at = self.clock()
         updates: dict[str, FindingUpdate] = {}
         for entry in entries:
@@ -187,17 +187,17 @@ def _log_rejections(written: WriteResult) -> None:
 
 
 def _log_certificate(case: Case, report: CertificateReport) -> None:
-    logger.info(
-        "certificate",
-        extra={
-            "correlation_id": case.arrivals[0].event_id,
-            "eventIds": sorted({arrival.event_id for arrival in case.arrivals}),
-            "accountId": report.account_id,
-            "certificate": report.arn or report.resource_id,
-            "certificateId": case.certificate_id,
-            "outcome": report.outcome,
-            "reason": report.conclusion.note,
-            "references": report.conclusion.items,
-            "findingIds": [finding.id for finding in case.findings],
-        },
-    )
+    with correlated(case.arrivals[0].event_id):
+        logger.info(
+            "certificate",
+            extra={
+                "eventIds": sorted({arrival.event_id for arrival in case.arrivals}),
+                "accountId": report.account_id,
+                "certificate": report.arn or report.resource_id,
+                "certificateId": case.certificate_id,
+                "outcome": report.outcome,
+                "reason": report.conclusion.note,
+                "references": report.conclusion.items,
+                "findingIds": [finding.id for finding in case.findings],
+            },
+        )

@@ -20,9 +20,9 @@ class Sweep:
         findings: Security Hub.
         queue: the remediation queue.
         region: the Region whose Security Hub is searched.
-        read_own_id: gives the account this application runs in.
+        read_own_id: returns the account this application runs in.
         only_own: whether findings of other accounts are out of scope.
-        clock: gives the time in UTC.
+        clock: returns the time in UTC.
     """
 
     findings: FindingSearchPort
@@ -33,7 +33,7 @@ class Sweep:
     clock: Callable[[], datetime]
 
     def run(self) -> dict[str, int]:
-        """Send the open findings of each account, and give how much there was.
+        """Send the open findings of each account, and return how much there was.
 
         Raises:
             AwsCallError, TransientError: the search failed and nothing was sent, or an account's
@@ -65,7 +65,7 @@ class Sweep:
         return counts
 
     def _search(self) -> dict[str, list[Finding]]:
-        """Give the open findings by account, each once."""
+        """Return the open findings by account, each once."""
         found: dict[FindingKey, Finding] = {}
         account_id = self.read_own_id() if self.only_own else None
         for page in self.findings.search_failed(self.region, account_id):

@@ -99,7 +99,7 @@ def test_are_reported_as_they_are_done(world: World) -> None:
 
 
 @pytest.mark.parametrize("error", [TransientError("throttled"), RuntimeError("a defect")])
-def test_failing_one_comes_again_alone(world: World, error: Exception) -> None:
+def test_failing_one_is_retried_alone(world: World, error: Exception) -> None:
     """What one account cannot answer sends its findings back, and no others."""
     failing, *others = ACCOUNTS
     world.accounts.known[failing].fail("scan", error)
@@ -125,7 +125,7 @@ def test_missing_role_is_unverified_there_alone(world: World) -> None:
 
 
 def test_one_is_not_begun_without_time(world: World) -> None:
-    """With no time left nothing is begun, and everything comes again whole."""
+    """With no time left nothing is begun, and everything is retried whole."""
     arrivals = [Arrival(make_finding_of(one), "us-east-1", "event") for one in ACCOUNTS]
 
     results = world.remediation.run(arrivals, Deadline(0.0))

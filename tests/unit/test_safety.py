@@ -156,7 +156,7 @@ def change_world(world: World, draft: Draft) -> None:
 
 
 def is_named(certificate: ServerCertificate, identifier: str) -> bool:
-    """The rule of the proof, told again in the simplest words."""
+    """The rule of the proof, stated independently in the simplest words."""
     own_prefix = f"arn:aws:iam::{OWN_ACCOUNT}:server-certificate/"
     return identifier in {certificate.id, certificate.arn} or (
         identifier.startswith(own_prefix) and identifier.rsplit("/", 1)[-1] == certificate.name
@@ -180,19 +180,19 @@ class Scene:
 
     @property
     def certificates(self) -> list[ServerCertificate]:
-        """Give the certificates that were in IAM at first."""
+        """Return the certificates that were in IAM at first."""
         return [draft.certificate for draft in self.drafts]
 
     @property
     def has_dangling(self) -> bool:
-        """Tell whether a live holder names a certificate that IAM does not have."""
+        """Return whether a live holder names a certificate that IAM does not have."""
         return any(
             one.live and is_unknown_arn(one.identifier, self.certificates)
             for one in self.world.account.found
         )
 
     def is_clean(self, draft: Draft) -> bool:
-        """Tell whether a certificate has nothing that keeps it, told again in simple words."""
+        """Return whether a certificate has nothing that keeps it, stated independently."""
         expiration = draft.certificate.expiration
         return (
             expiration is not None
@@ -283,7 +283,7 @@ def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 def test_every_finding_leaves_new_unless_refused_or_postponed(scene: Scene) -> None:
-    """Whatever comes of a certificate is on its findings, or the message comes again."""
+    """Whatever comes of a certificate is on its findings, or the message is retried."""
     results = scene.world.remediation.run(scene.arrivals, Deadline())
 
     for arrival in scene.arrivals:

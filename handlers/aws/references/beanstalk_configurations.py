@@ -38,7 +38,7 @@ async def read_configurations(reader: Reader) -> None:
 
 
 async def _read_applications(reader: Reader) -> set[str]:
-    """Read the saved configurations, and give the names of the applications."""
+    """Read the saved configurations, and return the names of the applications."""
     client: ElasticBeanstalkClient = reader.client
     answer = await reader.call(client.describe_applications)
     await reader.in_parallel(

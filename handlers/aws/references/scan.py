@@ -1,4 +1,4 @@
-"""The scan of an account: every source, in every Region, to the last page, in parallel."""
+"""The scan of one account: every source, in every Region, to the last page, in parallel."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ class Scan:
     Attributes:
         clients: clients with credentials of that account.
         settings: the Regions in scope, and what a denied one means.
-        clock: gives the time in UTC.
+        clock: returns the time in UTC.
         sources: the services to read.
     """
 
@@ -67,7 +67,7 @@ class Scan:
     sources: Sequence[Source] = SOURCES
 
     def run(self, seconds_left: float | None) -> References:
-        """Give everything in the account that refers to IAM server certificates.
+        """Return everything in the account that refers to IAM server certificates.
 
         Args:
             seconds_left: how long it may take; None for as long as it takes.
@@ -106,7 +106,7 @@ class Scan:
         )
 
     def _list_regions(self) -> list[str]:
-        """Give the Regions that are enabled in the account."""
+        """Return the Regions that are enabled in the account."""
         ec2: EC2Client = self.clients.get("ec2")
         with translated_errors("DescribeRegions"):
             return sorted(one["RegionName"] for one in ec2.describe_regions()["Regions"])
@@ -168,7 +168,7 @@ class Scan:
         return self.clients.get_regional(source.service, region)
 
     def _make_pace(self, source: Source) -> AsyncLimiter | None:
-        """Give a bucket like AWS's own, which holds four times what flows in each second."""
+        """Return a bucket like AWS's own, which holds four times what flows in each second."""
         if not source.is_paced:
             return None
         return AsyncLimiter(self.settings.elb_calls_per_second * BUCKET_SECONDS, BUCKET_SECONDS)
@@ -176,7 +176,7 @@ class Scan:
     def _weigh_error(
         self, error: Exception, source: Source, region: str, *, has_answered: bool
     ) -> Coverage | Gap:
-        """Give what an error means for the proof.
+        """Return what an error means for the proof.
 
         Raises:
             TransientError: it means nothing yet.

@@ -56,14 +56,14 @@ class Reader:
         self._pace = pace
 
     async def call(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the answer of one AWS call."""
+        """Return the answer of one AWS call."""
         await self._wait_turn()
         answer = await self._run(lambda: operation(*args, **kwargs))
         self.calls += 1
         return answer
 
     async def pages(self, paginator: Iterable[Page]) -> AsyncIterator[Page]:
-        """Give the pages of a boto3 paginator, to the last one."""
+        """Return the pages of a boto3 paginator, to the last one."""
         iterator = iter(paginator)
         await self._wait_turn()
         while (page := await self._run(lambda: next(iterator, None))) is not None:
@@ -128,5 +128,5 @@ class Source:
 
 
 def is_iam_arn(text: str) -> bool:
-    """Tell whether a text has the ARN of an IAM server certificate in it."""
+    """Return whether a text has the ARN of an IAM server certificate in it."""
     return ":server-certificate/" in text

@@ -50,7 +50,7 @@ def write(record: ArchiveRecord) -> str:
 
 
 def list_names(value: object) -> set[str]:
-    """Give the names of fields at every level of a JSON document, but not those of tags."""
+    """Return the names of fields at every level of a JSON document, but not those of tags."""
     if isinstance(value, list):
         return set[str]().union(*(list_names(one) for one in value))
     if isinstance(value, dict):

@@ -175,7 +175,7 @@ class TestIdentifier:
 
     @pytest.mark.parametrize("resource_id", [make_arn("web"), "web", "ASCAEXAMPLE0000000009"])
     def test_finds_nothing(self, resource_id: str) -> None:
-        """Where there is no such certificate, none that looks alike is given."""
+        """Where there is no such certificate, none that looks alike is returned."""
         certificates = (make_certificate("web-2"), make_certificate("we"))
         assert parse(resource_id).find_in(certificates) is None
 

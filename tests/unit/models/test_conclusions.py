@@ -1,4 +1,4 @@
-"""Conclusions: how each outcome is told."""
+"""Conclusions: how each outcome is worded."""
 
 from datetime import timedelta
 

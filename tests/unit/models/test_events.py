@@ -39,7 +39,7 @@ def make_record(body: str) -> SqsRecord:
 
 
 def explain_event(event: object) -> str:
-    """Give why an event is refused, the same bare as from the queue."""
+    """Return why an event is refused, the same bare as from the queue."""
     with pytest.raises(EventError) as bare:
         parse_event(event)
     with pytest.raises(EventError) as queued:
@@ -54,7 +54,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("name", SAMPLES)
     def test_is_understood(self, name: str) -> None:
-        """A sample event gives one failed IAM.26 finding about one certificate."""
+        """A sample event holds one failed IAM.26 finding about one certificate."""
         event = parse_event(read_sample_event(name))
         (finding,) = event.detail.findings
         assert event.region == "us-east-1"
@@ -275,7 +275,7 @@ class TestOddButLegal:
         assert null == absent
 
     def test_null_resources_of_the_event(self) -> None:
-        """An event that gives null for its resources is taken."""
+        """An event with null for its resources is accepted."""
         assert parse_event(make_event(resources=None)).resources == ()
 
     def test_fields_it_does_not_know(self) -> None:
@@ -322,7 +322,7 @@ class TestBatch:
         assert parse_record(batch.records[1])[0].detail.findings
 
     def test_receive_count(self) -> None:
-        """SQS gives the receive count as text; without one it is the first receive."""
+        """SQS sends the receive count as text; without one it is the first receive."""
         body = json.dumps(make_event())
         again = {"ApproximateReceiveCount": "3", "SenderId": "x"}
         once = {"ApproximateReceiveCount": "1"}

@@ -118,7 +118,7 @@ class TestNote:
         note = conclude_with_gaps(*GAPS).note
         assert len(note) <= 512
         assert f"{GAPS[0]}; " in note
-        assert " more. Give the role the missing permission" in note
+        assert " more. Grant the role the missing permission" in note
 
     def test_long_arns(self) -> None:
         """Two ARNs of 500-character paths are cut, so that the note still says what is wrong."""

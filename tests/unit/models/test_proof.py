@@ -149,10 +149,10 @@ class TestCheapChecks:
     """What is decided without a scan."""
 
     def test_unknown_expiry(self) -> None:
-        """A certificate whose expiration IAM does not give is unverified."""
+        """A certificate whose expiration IAM does not return is unverified."""
         conclusion = conclude_on(make_certificate(expiration=None))
         assert conclusion.outcome is Outcome.UNVERIFIED
-        assert "IAM gives no expiration date" in conclusion.note
+        assert "IAM returns no expiration date" in conclusion.note
 
     @pytest.mark.parametrize("left", [timedelta(microseconds=1), timedelta(days=900)])
     def test_valid(self, left: timedelta) -> None:
@@ -263,7 +263,7 @@ class TestOrder:
         assert conclusion.outcome is Outcome.IN_USE
 
     def test_gaps_come_before_dangling_holders(self) -> None:
-        """A gap is told before a holder that may mean something."""
+        """A gap is reported before a holder that may mean something."""
         conclusion = conclude(make_reference(make_arn("renamed")), gaps=(GAP,))
         assert conclusion.items == (str(GAP),)
 

@@ -27,7 +27,7 @@ class TestHolders:
     """What refers to a certificate."""
 
     def test_every_holder_of_it_and_no_other(self) -> None:
-        """All that name the certificate are given, live or not, and none that names another."""
+        """All that name the certificate are returned, live or not, and none that names another."""
         by_arn = make_reference(make_arn())
         by_id = make_reference(CERTIFICATE_ID, source="CloudFront distribution", region=GLOBAL)
         saved = make_reference(make_arn(path="/"), live=False)

@@ -18,7 +18,7 @@ fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=102
 
 
 def parse(body: str) -> FindingsEvent:
-    """Give a message as the remediation reads it."""
+    """Return a message as the remediation reads it."""
     event, _ = parse_record(SqsRecord(message_id="1", body=body))
     return event
 
@@ -77,7 +77,7 @@ def test_no_findings_no_message() -> None:
 
 
 def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
-    """Each message is told from the others, and those of the next sweep, by its id."""
+    """Each message differs from the others, and from those of the next sweep, by its id."""
     long = {f"field-{number}": "x" * 1024 for number in range(50)}
     findings = make_findings(20, UserDefinedFields=long)
     later = ENVELOPE.model_copy(update={"time": NOW.replace(hour=7)})
