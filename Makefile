@@ -19,10 +19,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## show the whole job on a local AWS, with nothing leaving this machine
-	@$(BIN)/iam26 demo
+	@$(BIN)/python -m local demo
 
 organisation: $(READY) ## 200 accounts with 1,000 findings, and the AWS calls that they cost
-	@$(BIN)/python -m local.organisation
+	@$(BIN)/python -m local organisation
 
 test: lint types imports unit functional template ## everything that must pass before a commit
 
@@ -69,22 +69,22 @@ $(BUILT): template.yaml $(wildcard deploy/*.yaml deploy/artifact/*) requirements
 	@$(SAM) build --build-dir $(dir $@)
 
 e2e: $(READY) $(SAM_READY) .venv-e2e/.ready $(BUILT) ## deploy into a local AWS, and send events through every hop
-	@$(BIN)/python -m local.sam
+	@$(BIN)/python -m local image
 	@du -sh build/sam/RemediateFunction build/sam/SweepFunction
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -vv --durations 5
 
 invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json
-	@$(BIN)/python -m local.invoke $(EVENT)
+	@$(BIN)/python -m local invoke $(EVENT)
 
 lambda-image: $(READY) ## make Lambda's image for sam local of Debian packages, where no registry is
-	@$(BIN)/python -m local.lambda_image
+	@$(BIN)/python -m local image --renew
 
 format: $(READY) ## let ruff fix and format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 local: $(READY) ## start the local AWS, and print what directs the AWS CLI and sam local to it
-	@$(BIN)/python -m local
+	@$(BIN)/python -m local serve
 
 lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -1,5 +1,5 @@
-"""AWS on this machine: moto, mended where it differs from AWS in what this project depends on."""
+"""AWS on this machine: moto, patched where it differs from AWS in what this project depends on."""
 
-from local.aws import LocalAws, in_process
+from local.aws.server import LocalAws, in_process
 
 __all__ = ["LocalAws", "in_process"]

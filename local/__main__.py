@@ -1,49 +1,76 @@
-"""`python -m local`: the local AWS on a port, until it is told to stop."""
+"""`python -m local`: AWS on this machine, for people and for their tools."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from local.aws import LocalAws, LocalAwsError
-from local.endpoints import DOCKER_BRIDGE, ForeignEndpointError
-
-_FOR_SAM = """\
-# SAM CLI asks STS who you are before each `sam local invoke`; this keeps it from waiting:
-export AWS_ENDPOINT_URL_STS={url}
-# A function in a container reaches the server on {bridge} (start with --host {bridge})
-# or host.docker.internal, and only gets the variables that template.yaml declares.
-"""
+from local.aws.endpoints import DOCKER_BRIDGE
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return the exit status of the process."""
+    options = _make_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("--port", type=int, default=5026)
-    parser.add_argument(
+    commands = parser.add_subparsers(required=True, metavar="command")
+    serve = commands.add_parser("serve", help="run the local AWS until it is stopped")
+    serve.add_argument("--port", type=int, default=5026)
+    serve.add_argument(
         "--host", default="127.0.0.1", help=f"a loopback address, or {DOCKER_BRIDGE} for Docker"
     )
-    options = parser.parse_args(arguments)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    try:
-        with LocalAws(port=options.port, host=options.host) as aws:
-            sys.stdout.write(describe(aws))
-            sys.stdout.flush()
-            stopped.wait()
-    except (LocalAwsError, ForeignEndpointError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    serve.set_defaults(command=_serve)
+    demo = commands.add_parser("demo", help="show the whole job; nothing leaves this machine")
+    demo.set_defaults(command=_demo)
+    organisation = commands.add_parser("organisation", help="many accounts, and their AWS calls")
+    organisation.add_argument("--accounts", type=int, default=200)
+    organisation.set_defaults(command=_organisation)
+    invoke = commands.add_parser("invoke", help="run one event through the built artifact")
+    invoke.add_argument("event", type=Path, help="a file of events/")
+    invoke.set_defaults(command=_invoke)
+    image = commands.add_parser("image", help="prepare what the built artifact runs on")
+    image.add_argument("--renew", action="store_true", help="make Docker's image anew")
+    image.set_defaults(command=_image)
+    return parser
 
 
-def describe(aws: LocalAws) -> str:
-    """Return the shell lines that direct the AWS CLI and SAM CLI to a running server."""
-    exports = [f"export {name}={value}\n" for name, value in aws.environment.items()]
-    return "".join(exports) + _FOR_SAM.format(url=aws.endpoint_url, bridge=DOCKER_BRIDGE)
+# Each command imports what it needs when it is run: the others should not wait for that.
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from local.serve import serve  # noqa: PLC0415
+
+    return serve(options.host, options.port)
+
+
+def _demo(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
+    from local.demo import run_demo  # noqa: PLC0415
+
+    return run_demo()
+
+
+def _organisation(options: argparse.Namespace) -> int:
+    from local.organisation.organisation import run_organisation  # noqa: PLC0415
+
+    return run_organisation(options.accounts)
+
+
+def _invoke(options: argparse.Namespace) -> int:
+    from local.artifact.invoke import run_invoke  # noqa: PLC0415
+
+    return run_invoke(options.event)
+
+
+def _image(options: argparse.Namespace) -> int:
+    from local.artifact.sam import prepare_runtime  # noqa: PLC0415
+
+    return prepare_runtime(renew=options.renew)
 
 
 if __name__ == "__main__":

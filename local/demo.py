@@ -19,9 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from handlers.remediate import handler
-from local import faults, killed, seed
-from local.aws import Aws, LocalAws
-from local.world import HOME_REGION, OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.server import Aws, LocalAws
+from local.fixtures import killed, seed
+from local.fixtures.context import Context
 from models.outcome import Outcome
 
 BUCKET = "iam26-archive-demo"
@@ -380,7 +382,7 @@ def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
     ours, logger.handlers[:] = list(logger.handlers), [collector]
     try:
         with redirect_stdout(io.StringIO()):  # metrics go to standard output
-            answer = handler(batch, None)
+            answer = handler(batch, Context())
     finally:
         logger.handlers[:] = ours
     demo.check("messages given back to the queue", [], answer["batchItemFailures"])

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.artifact import BUILT
-from local.chain import Chain
+from local.artifact.chain import Chain
+from local.artifact.template import BUILT
 from tests.e2e.deployed import PARAMETERS, Deployed
 
 
@@ -18,7 +18,7 @@ def artifact() -> None:
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
-    """The stack, deployed with `sam deploy` into ministack and the mended moto."""
+    """The stack, deployed with `sam deploy` into ministack and the patched moto."""
     with Chain() as chain:
         chain.deploy(*PARAMETERS)
         yield Deployed(chain)

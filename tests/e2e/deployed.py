@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from local import seed
-from local.chain.chain import WAIT_SECONDS
+from local.artifact.chain.chain import WAIT_SECONDS
+from local.fixtures import seed
 
 if TYPE_CHECKING:
-    from local.chain import Chain
+    from local.artifact.chain import Chain
 
 Finding = Mapping[str, Any]
 PARAMETERS = ("Mode=Enforce", "Regions=us-east-1,eu-west-1", "GracePeriodDays=7")

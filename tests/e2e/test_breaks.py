@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.artifact import BUILT, Template, read_template, write_template
-from local.chain import ChainError
-from local.lambda_image.image import ARCHITECTURE
+from local.artifact.chain import ChainError
+from local.artifact.image.image import ARCHITECTURE
+from local.artifact.template import BUILT, Template, read_template, write_template
 from tests.e2e.deployed import PARAMETERS, Deployed, prove
 
 SECONDS = 6  # a finding takes 1 to 3
@@ -131,4 +131,4 @@ def test_mended_gets_through(deployed: Deployed, packaged: Path) -> None:
     deployed.chain.deploy(*PARAMETERS, template=packaged)
     deployed.drain()
 
-    prove(deployed, "mended")
+    prove(deployed, "patched")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local import seed
-from local.artifact import PROJECT
+from local.artifact.template import PROJECT
+from local.fixtures import seed
 from tests.e2e.deployed import PARAMETERS, Deployed, Finding, prove
 
 Arrange = Callable[[Deployed], str]

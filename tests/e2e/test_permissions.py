@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local import seed
-from local.artifact import read_template
+from local.artifact.template import read_template
+from local.fixtures import seed
 from tests.e2e.deployed import Deployed, prove
 
 # What the emulator asks for only in cases that are not played here, or never.

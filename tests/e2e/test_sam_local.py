@@ -12,13 +12,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local import sam
-from local.artifact import PROJECT
-from local.aws import LocalAws
-from local.endpoints import DOCKER_BRIDGE
-from local.invoke import PORT, invoke, seed_samples
-from local.lambda_image import has_docker
-from local.world import HOME_REGION
+from local.artifact import sam
+from local.artifact.image import has_docker
+from local.artifact.invoke import PORT, invoke, seed_samples
+from local.artifact.template import PROJECT
+from local.aws.endpoints import DOCKER_BRIDGE
+from local.aws.knobs import HOME_REGION
+from local.aws.server import LocalAws
 
 EVENTS = PROJECT / "events"
 # The one certificate of the sample account is expired and under the path /old/.

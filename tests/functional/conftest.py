@@ -12,10 +12,11 @@ from botocore.awsrequest import AWSResponse
 from pytest_socket import disable_socket, enable_socket
 
 import handlers.observability  # noqa: F401 - makes the logger that `read_log` reads
-from local import faults, in_process
-from local.aws import Aws
-from local.wire import ApiCall, Proceed, wire
-from local.world import OWN_ACCOUNT
+from local import in_process
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT
+from local.aws.server import Aws
+from local.aws.wire import ApiCall, Proceed, wire
 from tests.functional.deployment import Deployment
 
 REGIONS = ("us-east-1", "eu-west-1")

@@ -10,9 +10,10 @@ import pytest
 
 from handlers import wiring
 from handlers.remediate import handler
-from local import seed
-from local.aws import Aws
-from local.world import HOME_REGION, OWN_ACCOUNT
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.server import Aws
+from local.fixtures import seed
+from local.fixtures.context import Context
 
 BUCKET = "iam26-archive"
 TOPIC = "iam26"
@@ -29,17 +30,6 @@ class Message:
     subject: str
     text: str
     attributes: dict[str, str]
-
-
-@dataclass
-class Context:
-    """What Lambda tells an invocation about itself."""
-
-    milliseconds_left: int = 300_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Give the milliseconds that are left."""
-        return self.milliseconds_left
 
 
 @dataclass

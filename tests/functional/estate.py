@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from local import seed
-from local.aws import ClientFactory
+from local.aws.server import ClientFactory
+from local.fixtures import seed
 
 Certificate = Mapping[str, Any]
 # Makes a holder of a name, in a Region, with a certificate.

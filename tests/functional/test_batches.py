@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from local import faults, seed
-from local.world import OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT
+from local.fixtures import seed
 from models.errors import EventError, SettingsError, TransientError
 from tests.functional.deployment import Deployment, arn_of
 from tests.functional.estate import ATTACHMENTS

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from local import faults, seed
-from local.wire import ApiCall, Proceed
-from local.world import HOME_REGION, OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.wire import ApiCall, Proceed
+from local.fixtures import seed
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, arn_of
 from tests.functional.estate import ATTACHMENTS, furnish
 

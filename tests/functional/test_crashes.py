@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from local import faults, seed
+from local.aws import faults
+from local.fixtures import seed
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, finding_of
 from tests.functional.estate import ATTACHMENTS
 

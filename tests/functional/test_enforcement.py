@@ -19,9 +19,11 @@ from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 
 from handlers import sweep
-from local import faults, seed
-from local.aws import Aws
-from local.world import HOME_REGION, OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.server import Aws
+from local.fixtures import seed
+from local.fixtures.context import Context
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import furnish
 from tests.template.stack import Statement, list_of, load_stack
@@ -189,7 +191,7 @@ def test_the_sweep_has_what_it_needs(deployment: Deployment) -> None:
     deployment.configure(QUEUE_URL=url)
 
     with enforced():
-        assert sweep.handler({}, None)["messages"] == 1
+        assert sweep.handler({}, Context())["messages"] == 1
 
     [message] = sqs.receive_message(QueueUrl=url)["Messages"]
     assert finding_of(event)["Id"] in message["Body"]

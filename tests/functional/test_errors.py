@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from handlers import wiring
-from local import faults, in_process, seed
-from local.aws import Aws
-from local.world import OWN_ACCOUNT, Unprocessed
+from local import in_process
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT, Unprocessed
+from local.aws.server import Aws
+from local.fixtures import seed
 from models.errors import TransientError
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
 from tests.functional.estate import furnish

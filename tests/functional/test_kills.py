@@ -15,10 +15,11 @@ import pytest
 from pytest_socket import enable_socket
 
 from handlers import wiring
-from local import faults, seed
-from local.aws import LocalAws
-from local.invocation import Moment, Watch, start_invocation, watch_server
-from local.world import HOME_REGION
+from local.aws import faults
+from local.aws.knobs import HOME_REGION
+from local.aws.server import LocalAws
+from local.fixtures import seed
+from local.fixtures.invocation import Moment, Watch, start_invocation, watch_server
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import furnish
 

@@ -10,10 +10,11 @@ import time_machine
 from botocore.awsrequest import AWSResponse
 
 from handlers import remediation
-from local import faults, organisation
-from local.prediction import OUTCOMES, Kind
-from local.wire import ApiCall, Proceed
-from local.world import OWN_ACCOUNT, Unprocessed
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT, Unprocessed
+from local.aws.wire import ApiCall, Proceed
+from local.organisation import organisation
+from local.organisation.prediction import OUTCOMES, Kind
 from models.outcome import Outcome
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import attach_to_classic

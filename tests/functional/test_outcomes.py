@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from local import faults, seed
-from local.aws import Aws
-from local.certificates import make_certificate
-from local.world import DEFAULT_REGIONS, OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import DEFAULT_REGIONS, OWN_ACCOUNT
+from local.aws.server import Aws
+from local.fixtures import seed
+from local.fixtures.certificates import make_certificate
 from tests.builders import read_sample_event
 from tests.functional.deployment import (
     BUCKET,
@@ -686,7 +687,7 @@ class TestUnverified:
         assert (outcome["outcome"], outcome["references"]) == ("unverified", [])
         gap = "AppSync custom domain in eu-west-1 (AccessDeniedException)"
         assert gap in str(deployment.note(event))
-        assert "Give the role the missing permission" in str(deployment.note(event))
+        assert "Grant the role the missing permission" in str(deployment.note(event))
         finding = deployment.finding(event)
         assert finding["UserDefinedFields"]["iam26References"] == gap
         assert finding["Workflow"]["Status"] == "NOTIFIED"

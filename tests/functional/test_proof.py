@@ -12,8 +12,9 @@ import time_machine
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
 
-from local import faults, seed
-from local.wire import ApiCall, Proceed
+from local.aws import faults
+from local.aws.wire import ApiCall, Proceed
+from local.fixtures import seed
 from models.errors import TransientError
 from tests.functional.deployment import Deployment
 from tests.functional.estate import ATTACHMENTS, Certificate

@@ -9,9 +9,10 @@ import time_machine
 
 from handlers import sweep
 from handlers.remediate import handler as remediate
-from local import faults
-from local.mapping import EventSourceMapping, Message
-from local.world import OWN_ACCOUNT
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT
+from local.fixtures.context import Context
+from local.fixtures.mapping import EventSourceMapping, Message
 from models.errors import AwsCallError, SettingsError, TransientError
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, arn_of, finding_of
 from tests.functional.estate import attach_to_classic
@@ -39,7 +40,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def run_sweep() -> dict[str, int]:
-    return sweep.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, None)
+    return sweep.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context())
 
 
 def read_bodies(messages: list[Message]) -> list[Event]:

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from local import faults, in_process
-from local.aws import Aws
-from local.wire import Recording
-from local.world import OWN_ACCOUNT
+from local import in_process
+from local.aws import faults
+from local.aws.knobs import OWN_ACCOUNT
+from local.aws.server import Aws
+from local.aws.wire import Recording
 from tests.functional.deployment import Deployment, arn_of
 from tests.functional.estate import ATTACHMENTS
 from tests.functional.pages import small_pages

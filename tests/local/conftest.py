@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
-from local import faults, in_process
-from local.aws import Aws
-from local.mends.mend import Mend
+from local import in_process
+from local.aws import faults
+from local.aws.patches.patch import Patch
+from local.aws.server import Aws
 
-Unmended = Callable[[Mend], AbstractContextManager[None]]
+Unpatched = Callable[[Patch], AbstractContextManager[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +30,13 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture
-def unmended(aws: Aws) -> Unmended:
-    """Take one mend back for a block, in a world of its own."""
+def unpatched(aws: Aws) -> Unpatched:
+    """Take one patch back for a block, in a world of its own."""
 
     @contextmanager
-    def take_back(mend: Mend) -> Iterator[None]:
+    def take_back(patch: Patch) -> Iterator[None]:
         aws.reset()
-        with mend.undone():
+        with patch.undone():
             yield
         aws.reset()
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import boto3
 
-from local.aws import Aws
-from local.mends import accounts
-from local.world import HOME_REGION, OWN_ACCOUNT
-from tests.local.conftest import Unmended
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.patches import accounts
+from local.aws.server import Aws
+from tests.local.conftest import Unpatched
 
 OTHER_ACCOUNT = "444455556666"
 
@@ -28,19 +28,19 @@ def client_with(service: str, key: str, token: str | None = None) -> Any:
     )
 
 
-def test_unknown_credentials_are_our_own_account(aws: Aws, unmended: Unmended) -> None:
+def test_unknown_credentials_are_our_own_account(aws: Aws, unpatched: Unpatched) -> None:
     """A key that nobody issued belongs to our own account, not to moto's."""
     stranger = client_with("sts", "AKIAIOSFODNN7EXAMPLE")
     assert who_is(stranger) == OWN_ACCOUNT
-    with unmended(accounts.MEND):
+    with unpatched(accounts.PATCH):
         assert who_is(stranger) == "123456789012"
 
 
-def test_a_key_names_its_account(aws: Aws, unmended: Unmended) -> None:
+def test_a_key_names_its_account(aws: Aws, unpatched: Unpatched) -> None:
     """A client of any account is made without creating anything in it first."""
     client = aws.client("sts", account_id=OTHER_ACCOUNT)
     assert who_is(client) == OTHER_ACCOUNT
-    with unmended(accounts.MEND):
+    with unpatched(accounts.PATCH):
         assert who_is(client) == "123456789012"
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from local import seed
-from local.aws import Aws
-from local.mends import appsync
+from local.aws.patches import appsync
+from local.aws.server import Aws
+from local.fixtures import seed
 from tests.local.answers import code_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 ARN = "arn:aws:iam::111122223333:server-certificate/api"
 DOMAINS = ("a.example.com", "b.example.com", "c.example.com")
@@ -70,8 +70,8 @@ def test_a_domain_exists_once(aws: Aws) -> None:
     ],
 )
 def test_moto_has_no_domains(
-    aws: Aws, unmended: Unmended, method: str, params: dict[str, str]
+    aws: Aws, unpatched: Unpatched, method: str, params: dict[str, str]
 ) -> None:
-    """Without the mend moto answers that there is no such URL."""
-    with unmended(appsync.MEND):
+    """Without the patch moto answers that there is no such URL."""
+    with unpatched(appsync.PATCH):
         assert code_of(getattr(aws.client("appsync"), method), **params) == "404"

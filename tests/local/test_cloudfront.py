@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from local import seed
-from local.aws import Aws
-from local.mends import cloudfront
-from tests.local.conftest import Unmended
+from local.aws.patches import cloudfront
+from local.aws.server import Aws
+from local.fixtures import seed
+from tests.local.conftest import Unpatched
 
 ID = "ASCAEXAMPLE1234567890"
 
@@ -28,7 +28,7 @@ def read_certificate(aws: Aws, certificate_id: str | None, *, deprecated: bool) 
     ("deprecated", "expected_id"), [(False, ID), (True, None)], ids=["by id", "by twin fields"]
 )
 def test_an_iam_certificate_is_reported_with_its_source(
-    aws: Aws, unmended: Unmended, *, deprecated: bool, expected_id: str | None
+    aws: Aws, unpatched: Unpatched, *, deprecated: bool, expected_id: str | None
 ) -> None:
     """A distribution reports its IAM certificate, in the deprecated twin fields as well."""
     assert read_certificate(aws, ID, deprecated=deprecated) == {
@@ -37,7 +37,7 @@ def test_an_iam_certificate_is_reported_with_its_source(
         "CertificateSource": "iam",
         "CloudFrontDefaultCertificate": False,
     }
-    with unmended(cloudfront.MEND):
+    with unpatched(cloudfront.PATCH):
         moto = read_certificate(aws, ID, deprecated=deprecated)
         assert (moto["CertificateSource"], moto["CloudFrontDefaultCertificate"]) == (
             "cloudfront",
@@ -45,7 +45,7 @@ def test_an_iam_certificate_is_reported_with_its_source(
         )
 
 
-def test_an_acm_certificate_is_not_taken_for_iams(aws: Aws, unmended: Unmended) -> None:
+def test_an_acm_certificate_is_not_taken_for_iams(aws: Aws, unpatched: Unpatched) -> None:
     """A certificate of ACM is reported with that source."""
     arn = "arn:aws:acm:us-east-1:111122223333:certificate/1"
 
@@ -62,7 +62,7 @@ def test_an_acm_certificate_is_not_taken_for_iams(aws: Aws, unmended: Unmended) 
         return str(viewer["CertificateSource"])
 
     assert read_source() == "acm"
-    with unmended(cloudfront.MEND):
+    with unpatched(cloudfront.PATCH):
         assert read_source() == "cloudfront"
 
 

@@ -9,9 +9,10 @@ import pytest
 from pytest_socket import enable_socket, socket_allow_hosts
 from rich.console import Console
 
-from local import demo, seed
-from local.aws import Aws
+from local import demo
+from local.aws.server import Aws
 from local.demo import UNSEEN, Demo, Exhibit, Seen
+from local.fixtures import seed
 from models.outcome import Outcome
 from tests.template.stack import load_stack
 

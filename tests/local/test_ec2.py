@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from local.aws import Aws
-from local.mends import ec2
-from local.world import DEFAULT_REGIONS
-from tests.local.conftest import Unmended
+from local.aws.knobs import DEFAULT_REGIONS
+from local.aws.patches import ec2
+from local.aws.server import Aws
+from tests.local.conftest import Unpatched
 
 # One that has to be opted into, and one of another partition.
 OPT_IN, CHINA = "af-south-1", "cn-north-1"
@@ -18,10 +18,10 @@ def list_regions(aws: Aws, **params: Any) -> dict[str, str]:
     return {one["RegionName"]: one["OptInStatus"] for one in regions}
 
 
-def test_only_enabled_regions_are_answered(aws: Aws, unmended: Unmended) -> None:
+def test_only_enabled_regions_are_answered(aws: Aws, unpatched: Unpatched) -> None:
     """Without AllRegions an account sees the Regions it can use, and no other partition's."""
     assert list_regions(aws) == dict.fromkeys(DEFAULT_REGIONS, "opt-in-not-required")
-    with unmended(ec2.MEND):
+    with unpatched(ec2.PATCH):
         moto = list_regions(aws)
         assert "not-opted-in" in moto.values()
         assert CHINA in moto

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from local import seed
-from local.aws import Aws
-from local.mends.elasticbeanstalk import MEND
+from local.aws.patches.elasticbeanstalk import PATCH
+from local.aws.server import Aws
+from local.fixtures import seed
 from tests.local.answers import NOT_IMPLEMENTED, code_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 ARN = "arn:aws:iam::111122223333:server-certificate/web"
 OTHER_ARN = f"{ARN}-2"
@@ -113,11 +113,11 @@ class TestOptionSettings:
         ],
     )
     def test_moto_has_no_settings_and_no_saved_configurations(
-        self, aws: Aws, unmended: Unmended, method: str, params: dict[str, str]
+        self, aws: Aws, unpatched: Unpatched, method: str, params: dict[str, str]
     ) -> None:
-        """Without the mend the operations are missing."""
+        """Without the patch the operations are missing."""
         call = getattr(aws.client("elasticbeanstalk"), method)
-        with unmended(MEND):
+        with unpatched(PATCH):
             seed.create_environment(aws.client, "shop", "shop-live")
             assert code_of(call, ApplicationName="shop", **params) == NOT_IMPLEMENTED
 
@@ -135,11 +135,11 @@ class TestLists:
         )
         assert list_applications(aws) == {"shop": ["two"]}
 
-    def test_applications_are_filtered_by_name(self, aws: Aws, unmended: Unmended) -> None:
+    def test_applications_are_filtered_by_name(self, aws: Aws, unpatched: Unpatched) -> None:
         """Only the applications asked for are answered."""
         create_two(aws)
         assert list_applications(aws, ApplicationNames=["shop"]) == {"shop": []}
-        with unmended(MEND):
+        with unpatched(PATCH):
             create_two(aws)
             assert list_applications(aws, ApplicationNames=["shop"]).keys() == {"shop", "blog"}
 
@@ -147,16 +147,16 @@ class TestLists:
         "params", [{"ApplicationName": "shop"}, {"EnvironmentNames": ["shop-live"]}]
     )
     def test_environments_are_filtered(
-        self, aws: Aws, unmended: Unmended, params: dict[str, Any]
+        self, aws: Aws, unpatched: Unpatched, params: dict[str, Any]
     ) -> None:
         """Only the environments asked for are answered."""
         create_two(aws)
         assert list_environments(aws, **params) == ["shop-live"]
-        with unmended(MEND):
+        with unpatched(PATCH):
             create_two(aws)
             assert list_environments(aws, **params) == ["shop-live", "blog-live"]
 
-    def test_environments_come_in_pages(self, aws: Aws, unmended: Unmended) -> None:
+    def test_environments_come_in_pages(self, aws: Aws, unpatched: Unpatched) -> None:
         """MaxRecords cuts the list, and a token leads on."""
         describe = aws.client("elasticbeanstalk").describe_environments
         create_two(aws)
@@ -165,7 +165,7 @@ class TestLists:
         names = [one["EnvironmentName"] for one in (*first["Environments"], *last["Environments"])]
         assert names == ["shop-live", "blog-live"]
         assert "NextToken" not in last
-        with unmended(MEND):
+        with unpatched(PATCH):
             create_two(aws)
             moto = describe(MaxRecords=1)
             assert (len(moto["Environments"]), moto.get("NextToken")) == (2, None)
@@ -214,10 +214,10 @@ class TestTermination:
         again = code_of(client.terminate_environment, EnvironmentName="shop-live")
         assert again == "InvalidParameterValue"
 
-    def test_moto_cannot_terminate(self, aws: Aws, unmended: Unmended) -> None:
-        """Without the mend the operation is missing."""
+    def test_moto_cannot_terminate(self, aws: Aws, unpatched: Unpatched) -> None:
+        """Without the patch the operation is missing."""
         terminate = aws.client("elasticbeanstalk").terminate_environment
-        with unmended(MEND):
+        with unpatched(PATCH):
             create_two(aws)
             assert code_of(terminate, EnvironmentName="shop-live") == NOT_IMPLEMENTED
 
@@ -254,9 +254,9 @@ class TestDenied:
         }
         assert all(answers[other](aws) for other in others)
 
-    def test_moto_cannot_play_it(self, aws: Aws, unmended: Unmended) -> None:
-        """Without the mend every read answers, whatever is denied."""
-        with unmended(MEND):
+    def test_moto_cannot_play_it(self, aws: Aws, unpatched: Unpatched) -> None:
+        """Without the patch every read answers, whatever is denied."""
+        with unpatched(PATCH):
             create_two(aws)
             aws.knobs.beanstalk_denied = frozenset({"DescribeEnvironments"})
             assert list_environments(aws) == ["shop-live", "blog-live"]

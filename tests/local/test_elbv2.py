@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from local import seed
-from local.aws import Aws
-from local.mends import elbv2
+from local.aws.patches import elbv2
+from local.aws.server import Aws
+from local.fixtures import seed
 from tests.local.answers import code_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 
 def upload(aws: Aws, name: str) -> str:
@@ -37,7 +37,7 @@ def list_certificates(aws: Aws, listener: str, **params: Any) -> list[dict[str, 
 class TestSni:
     """Which call shows which certificate."""
 
-    def test_only_one_call_shows_the_sni_list(self, aws: Aws, unmended: Unmended) -> None:
+    def test_only_one_call_shows_the_sni_list(self, aws: Aws, unpatched: Unpatched) -> None:
         """DescribeListeners shows the default certificate alone; SNI takes a call of its own."""
 
         def describe() -> list[str]:
@@ -49,7 +49,7 @@ class TestSni:
             return names_of(described["Certificates"])
 
         assert describe() == ["default"]
-        with unmended(elbv2.MEND):
+        with unpatched(elbv2.PATCH):
             assert describe() == ["default", "sni-1", "sni-2"]
 
     def test_the_default_is_marked(self, aws: Aws) -> None:
@@ -58,7 +58,7 @@ class TestSni:
         marks = [one["IsDefault"] for one in list_certificates(aws, listener)]
         assert marks == [True, False]
 
-    def test_a_new_default_leaves_the_sni_list_alone(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_new_default_leaves_the_sni_list_alone(self, aws: Aws, unpatched: Unpatched) -> None:
         """ModifyListener replaces the default certificate, and answers with that one."""
 
         def modify() -> tuple[list[str], list[str]]:
@@ -69,7 +69,7 @@ class TestSni:
             return modified, names_of(list_certificates(aws, listener))
 
         assert modify() == (["new"], ["new", "sni-1", "sni-2"])
-        with unmended(elbv2.MEND):
+        with unpatched(elbv2.PATCH):
             assert modify() == (["new"], ["new"])
 
     def test_an_sni_certificate_that_becomes_the_default_is_listed_once(self, aws: Aws) -> None:
@@ -102,7 +102,7 @@ class TestSni:
 class TestPages:
     """Lists come in pages of the size asked for."""
 
-    def test_listeners_come_in_pages(self, aws: Aws, unmended: Unmended) -> None:
+    def test_listeners_come_in_pages(self, aws: Aws, unpatched: Unpatched) -> None:
         """DescribeListeners cuts its list at PageSize, and a marker leads on."""
 
         def count() -> list[int]:
@@ -122,10 +122,10 @@ class TestPages:
             return [len(page["Listeners"]) for page in pages]
 
         assert count() == [1, 1]
-        with unmended(elbv2.MEND):
+        with unpatched(elbv2.PATCH):
             assert count() == [2]
 
-    def test_certificates_come_in_pages(self, aws: Aws, unmended: Unmended) -> None:
+    def test_certificates_come_in_pages(self, aws: Aws, unpatched: Unpatched) -> None:
         """DescribeListenerCertificates cuts its list at PageSize, and a marker leads on."""
 
         def count() -> list[int]:
@@ -138,7 +138,7 @@ class TestPages:
             return [len(page["Certificates"]) for page in pages]
 
         assert count() == [2, 1]
-        with unmended(elbv2.MEND):
+        with unpatched(elbv2.PATCH):
             assert count() == [3]
 
 
@@ -149,7 +149,7 @@ class TestArns:
         ("kind", "label"), [("application", "app"), ("network", "net"), ("gateway", "gwy")]
     )
     def test_an_arn_says_the_type(
-        self, aws: Aws, unmended: Unmended, kind: Any, label: str
+        self, aws: Aws, unpatched: Unpatched, kind: Any, label: str
     ) -> None:
         """The type of a load balancer stands in its ARN, by which it can be described."""
 
@@ -160,7 +160,7 @@ class TestArns:
             return arn.split("/")[1]
 
         assert read_label() == label
-        with unmended(elbv2.MEND):
+        with unpatched(elbv2.PATCH):
             assert read_label() == "app"
 
     def test_a_listeners_arn_says_the_type_too(self, aws: Aws) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import boto3
 import pytest
 
-from local import killed
-from local.aws import Aws, LocalAws, LocalAwsError, in_process
-from local.endpoints import (
+from local.aws.endpoints import (
     DOCKER_BRIDGE,
     ForeignEndpointError,
     is_this_machine,
     refuse_foreign_endpoints,
 )
+from local.aws.server import Aws, LocalAws, LocalAwsError, in_process
+from local.fixtures import killed
 
 LOCAL_HOSTS = ["127.0.0.1", "127.255.1.2", "::1", "localhost", "host.docker.internal", "172.17.0.1"]
 FOREIGN_HOSTS = [

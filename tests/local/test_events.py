@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from local.aws import Aws
-from local.mends import events
-from local.mends.events import matches
-from local.world import HOME_REGION, OWN_ACCOUNT
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.patches import events
+from local.aws.patches.events import matches
+from local.aws.server import Aws
 from tests.local.answers import NOT_IMPLEMENTED, code_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 FAILED_IAM_26 = {
     "detail": {
@@ -65,7 +65,7 @@ class TestDelivery:
         ],
     )
     def test_a_pattern_looks_into_an_array_of_findings(
-        self, aws: Aws, unmended: Unmended, findings: list[dict[str, Any]], *, delivered: bool
+        self, aws: Aws, unpatched: Unpatched, findings: list[dict[str, Any]], *, delivered: bool
     ) -> None:
         """One finding has to match all that the pattern says of findings."""
 
@@ -75,10 +75,10 @@ class TestDelivery:
             return bool(receive(aws, url))
 
         assert is_delivered() is delivered
-        with unmended(events.MEND):
+        with unpatched(events.PATCH):
             assert not is_delivered()
 
-    def test_a_queue_gets_what_aws_sends(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_queue_gets_what_aws_sends(self, aws: Aws, unpatched: Unpatched) -> None:
         """The message is the event's envelope as AWS documents it, and nothing else."""
         detail = {"text": 'say "<id>"', "none": None, "number": 1.5}
 
@@ -100,7 +100,7 @@ class TestDelivery:
             "resources": [],
             "detail": detail,
         }
-        with unmended(events.MEND):
+        with unpatched(events.PATCH):
             assert "account" not in send()[1]
 
     def test_a_target_may_transform_its_input(self, aws: Aws) -> None:
@@ -119,7 +119,7 @@ class TestDelivery:
         put_event(aws, {})
         assert receive(aws, url) == [{"account": OWN_ACCOUNT}]
 
-    def test_a_disabled_rule_delivers_nothing(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_disabled_rule_delivers_nothing(self, aws: Aws, unpatched: Unpatched) -> None:
         """Events pass a disabled rule by."""
 
         def count_delivered() -> int:
@@ -128,7 +128,7 @@ class TestDelivery:
             return len(receive(aws, url))
 
         assert count_delivered() == 0
-        with unmended(events.MEND):
+        with unpatched(events.PATCH):
             assert count_delivered() == 1
 
     def test_a_rule_that_is_enabled_again_delivers(self, aws: Aws) -> None:
@@ -138,7 +138,7 @@ class TestDelivery:
         put_event(aws, {})
         assert len(receive(aws, url)) == 1
 
-    def test_nobody_sends_in_the_name_of_aws(self, aws: Aws, unmended: Unmended) -> None:
+    def test_nobody_sends_in_the_name_of_aws(self, aws: Aws, unpatched: Unpatched) -> None:
         """PutEvents refuses sources that begin with `aws.`, and delivers nothing of them."""
 
         def send() -> tuple[int, str | None, int]:
@@ -148,7 +148,7 @@ class TestDelivery:
             return answer["FailedEntryCount"], code, len(receive(aws, url))
 
         assert send() == (1, "NotAuthorizedForSourceException", 0)
-        with unmended(events.MEND):
+        with unpatched(events.PATCH):
             assert send() == (0, None, 1)
 
     def test_a_refused_entry_leaves_the_others_alone(self, aws: Aws) -> None:

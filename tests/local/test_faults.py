@@ -16,10 +16,11 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from local import faults, seed
-from local.aws import Aws
-from local.faults import Fault
-from local.wire import ApiCall, Proceed
+from local.aws import faults
+from local.aws.faults import Fault
+from local.aws.server import Aws
+from local.aws.wire import ApiCall, Proceed
+from local.fixtures import seed
 from tests.local.answers import code_of
 
 SDK_ATTEMPTS = 3
@@ -411,7 +412,7 @@ class TestTiming:
     ) -> None:
         """The answer is the real one, only late."""
         waited: list[float] = []
-        monkeypatch.setattr("local.faults.time.sleep", waited.append)
+        monkeypatch.setattr("local.aws.faults.time.sleep", waited.append)
         with faults.inject(fault=faults.Slow(7), operation="ListServerCertificates"):
             assert list_certificates(aws) == set()
         assert waited == [7]

@@ -9,13 +9,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from local import seed
-from local.aws import Aws
-from local.certificates import CertificateFiles, make_certificate
-from local.mends import iam
+from local.aws.patches import iam
+from local.aws.server import Aws
+from local.fixtures import seed
+from local.fixtures.certificates import CertificateFiles, make_certificate
 from tests.functional.estate import ATTACHMENTS
 from tests.local.answers import NOT_IMPLEMENTED, code_of, message_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 EXPIRES = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 # What moto says of every certificate.
@@ -67,7 +67,7 @@ def delete_code(aws: Aws, name: str) -> str:
 class TestMetadata:
     """What IAM says of a certificate."""
 
-    def test_the_expiry_is_the_certificates_own(self, aws: Aws, unmended: Unmended) -> None:
+    def test_the_expiry_is_the_certificates_own(self, aws: Aws, unpatched: Unpatched) -> None:
         """Upload, list and get all say when the certificate in the PEM expires."""
 
         def read_expiries() -> set[datetime]:
@@ -77,24 +77,24 @@ class TestMetadata:
             return {one["Expiration"] for one in (uploaded, *listed, metadata)}
 
         assert read_expiries() == {EXPIRES}
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert read_expiries() == {MOTO_EXPIRES}
 
-    def test_it_was_uploaded_just_now(self, aws: Aws, unmended: Unmended) -> None:
+    def test_it_was_uploaded_just_now(self, aws: Aws, unpatched: Unpatched) -> None:
         """The upload date is the moment of the upload."""
         age = datetime.now(UTC) - upload(aws, "web")["UploadDate"]
         assert age < timedelta(minutes=1)
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert upload(aws, "web")["UploadDate"].year == 2010
 
-    def test_every_certificate_has_an_id_of_its_own(self, aws: Aws, unmended: Unmended) -> None:
+    def test_every_certificate_has_an_id_of_its_own(self, aws: Aws, unpatched: Unpatched) -> None:
         """Ids look like IAM's, and a certificate uploaded again under its name has a new one."""
         first = upload(aws, "web")["ServerCertificateId"]
         assert delete_code(aws, "web") == "OK"
         second = upload(aws, "web")["ServerCertificateId"]
         assert first != second
         assert all(re.fullmatch("ASCA[A-Z0-9]{17}", one) for one in (first, second))
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert upload(aws, "web")["ServerCertificateId"] == MOTO_ID
 
     def test_the_arn_has_the_path(self, aws: Aws) -> None:
@@ -133,28 +133,28 @@ class TestUpload:
         ids=["body", "key"],
     )
     def test_junk_is_refused(
-        self, aws: Aws, unmended: Unmended, body: str, private_key: str
+        self, aws: Aws, unpatched: Unpatched, body: str, private_key: str
     ) -> None:
         """What is no PEM is no certificate."""
         assert upload_code(aws, "web", body, private_key) == "MalformedCertificate"
         assert list_names(aws) == []
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert upload_code(aws, "web", body, private_key) == "OK"
 
-    def test_a_key_of_another_certificate_is_refused(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_key_of_another_certificate_is_refused(self, aws: Aws, unpatched: Unpatched) -> None:
         """The private key has to belong to the certificate."""
         body, key = make_files().body, make_other_key()
         assert upload_code(aws, "web", body, key) == "KeyPairMismatch"
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert upload_code(aws, "web", body, key) == "OK"
 
     @pytest.mark.parametrize("name", ["web", "WEB"])
-    def test_a_name_is_taken_once(self, aws: Aws, unmended: Unmended, name: str) -> None:
+    def test_a_name_is_taken_once(self, aws: Aws, unpatched: Unpatched, name: str) -> None:
         """Names are unique in an account, whatever their case or path."""
         files = make_files()
         upload(aws, "web", path="/elsewhere/")
         assert upload_code(aws, name, files.body, files.private_key) == "EntityAlreadyExists"
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             upload(aws, "web", path="/elsewhere/")
             assert upload_code(aws, name, files.body, files.private_key) == "OK"
 
@@ -172,7 +172,7 @@ class TestList:
         [("/", ["a", "b", "c"]), ("/team/", ["b", "c"]), ("/team/x/", ["c"]), ("/none/", [])],
     )
     def test_a_path_prefix_narrows_the_list(
-        self, aws: Aws, unmended: Unmended, prefix: str, expected: list[str]
+        self, aws: Aws, unpatched: Unpatched, prefix: str, expected: list[str]
     ) -> None:
         """Only certificates whose path begins with the prefix are listed."""
 
@@ -182,10 +182,10 @@ class TestList:
             return list_names(aws, PathPrefix=prefix)
 
         assert list_under_prefix() == expected
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert list_under_prefix() == ["a", "b", "c"]
 
-    def test_a_page_has_no_more_than_asked_for(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_page_has_no_more_than_asked_for(self, aws: Aws, unpatched: Unpatched) -> None:
         """MaxItems cuts the list, and the marker leads to the rest."""
 
         def list_first_page() -> dict[str, Any]:
@@ -197,7 +197,7 @@ class TestList:
         assert len(first["ServerCertificateMetadataList"]) == 2
         assert first["IsTruncated"]
         assert list_names(aws, MaxItems=2, Marker=first["Marker"]) == ["c"]
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             moto = list_first_page()
             assert (len(moto["ServerCertificateMetadataList"]), moto["IsTruncated"]) == (3, False)
 
@@ -260,20 +260,20 @@ class TestTags:
         ],
     )
     def test_moto_has_no_tags(
-        self, aws: Aws, unmended: Unmended, method: str, params: dict[str, Any]
+        self, aws: Aws, unpatched: Unpatched, method: str, params: dict[str, Any]
     ) -> None:
-        """Each tag operation works with the mend, asks for a certificate, and lacks in moto."""
+        """Each tag operation works with the patch, asks for a certificate, and lacks in moto."""
         call: Callable[..., Any] = getattr(aws.client("iam"), method)
         assert code_of(call, ServerCertificateName="web", **params) == "NoSuchEntity"
         upload(aws, "web")
         assert code_of(call, ServerCertificateName="web", **params) == "OK"
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             upload(aws, "web")
             assert code_of(call, ServerCertificateName="web", **params) == NOT_IMPLEMENTED
 
-    def test_moto_drops_tags_of_an_upload(self, aws: Aws, unmended: Unmended) -> None:
-        """Without the mend the tags given at the upload are nowhere."""
-        with unmended(iam.MEND):
+    def test_moto_drops_tags_of_an_upload(self, aws: Aws, unpatched: Unpatched) -> None:
+        """Without the patch the tags given at the upload are nowhere."""
+        with unpatched(iam.PATCH):
             upload(aws, "web", tags={"team": "a"})
             assert "Tags" not in read(aws, "web")
 
@@ -303,10 +303,10 @@ class TestUpdate:
         own = code_of(update, ServerCertificateName="web", NewServerCertificateName="WEB")
         assert (taken, own) == ("EntityAlreadyExists", "OK")
 
-    def test_moto_cannot_rename(self, aws: Aws, unmended: Unmended) -> None:
-        """Without the mend the operation is missing."""
+    def test_moto_cannot_rename(self, aws: Aws, unpatched: Unpatched) -> None:
+        """Without the patch the operation is missing."""
         update = aws.client("iam").update_server_certificate
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             upload(aws, "web")
             code = code_of(update, ServerCertificateName="web", NewPath="/new/")
             assert code == NOT_IMPLEMENTED
@@ -329,7 +329,7 @@ class TestDelete:
         assert code_of(get, ServerCertificateName="web") == "NoSuchEntity"
 
     @pytest.mark.parametrize("kind", NOTICED)
-    def test_a_certificate_in_use_is_kept(self, aws: Aws, unmended: Unmended, kind: str) -> None:
+    def test_a_certificate_in_use_is_kept(self, aws: Aws, unpatched: Unpatched, kind: str) -> None:
         """IAM refuses to delete what a load balancer or distribution serves."""
 
         def delete_while_used() -> str:
@@ -339,7 +339,7 @@ class TestDelete:
 
         assert delete_while_used() == "DeleteConflict"
         assert "web" in list_names(aws)
-        with unmended(iam.MEND):
+        with unpatched(iam.PATCH):
             assert delete_while_used() == "OK"
 
     def test_the_conflict_names_id_and_user(self, aws: Aws) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from local import seed
-from local.aws import Aws
-from local.mends import partitions
-from local.world import OWN_ACCOUNT
-from tests.local.conftest import Unmended
+from local.aws.knobs import OWN_ACCOUNT
+from local.aws.patches import partitions
+from local.aws.server import Aws
+from local.fixtures import seed
+from tests.local.conftest import Unpatched
 
 
 def arn_in(aws: Aws, region: str) -> str:
@@ -30,9 +30,9 @@ def test_a_certificate_is_of_the_partition_it_was_uploaded_to(
     assert arn_in(aws, region) == f"arn:{partition}:iam::{OWN_ACCOUNT}:server-certificate/web"
 
 
-def test_moto_takes_govcloud_for_the_commercial_partition(aws: Aws, unmended: Unmended) -> None:
-    """Without the mend IAM's global endpoint of GovCloud is taken for a Region of `aws`."""
-    with unmended(partitions.MEND):
+def test_moto_takes_govcloud_for_the_commercial_partition(aws: Aws, unpatched: Unpatched) -> None:
+    """Without the patch IAM's global endpoint of GovCloud is taken for a Region of `aws`."""
+    with unpatched(partitions.PATCH):
         assert arn_in(aws, "us-gov-west-1").startswith("arn:aws:iam:")
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import time_machine
 
-from local import seed
-from local.aws import Aws
-from local.mends.securityhub import MEND
-from local.world import HOME_REGION, OWN_ACCOUNT, Unprocessed
+from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, Unprocessed
+from local.aws.patches.securityhub import PATCH
+from local.aws.server import Aws
+from local.fixtures import seed
 from tests.local.answers import code_of, message_of
-from tests.local.conftest import Unmended
+from tests.local.conftest import Unpatched
 
 ACTION = {"Name": "Delete expired cert", "Description": "…", "Id": "DeleteExpiredCert"}
 ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION['Id']}"
@@ -46,7 +46,7 @@ def update(aws: Aws, *findings: Finding, **fields: Any) -> dict[str, Any]:
 
 
 def import_into_moto(aws: Aws, *findings: Finding) -> None:
-    """Put findings in through the API, as moto without the mend needs it."""
+    """Put findings in through the API, as moto without the patch needs it."""
     for finding in findings:
         finding["FindingProviderFields"]["Severity"].pop("Normalized", None)
     aws.client("securityhub").batch_import_findings(Findings=list(findings))
@@ -98,7 +98,7 @@ class TestGetFindings:
         filters = {name: [{"Comparison": one, "Value": value} for one, value in conditions]}
         assert names_of(read_all(aws, Filters=filters)) == found
 
-    def test_filters_are_joined_with_and(self, aws: Aws, unmended: Unmended) -> None:
+    def test_filters_are_joined_with_and(self, aws: Aws, unpatched: Unpatched) -> None:
         """A finding has to pass every filter; moto passes all findings."""
         filters = {
             "WorkflowStatus": [{"Comparison": "EQUALS", "Value": "NEW"}],
@@ -106,7 +106,7 @@ class TestGetFindings:
         }
         aws.import_findings(make_four())
         assert names_of(read_all(aws, Filters=filters)) == "a"
-        with unmended(MEND):
+        with unpatched(PATCH):
             import_into_moto(aws, *make_four())
             assert names_of(read_all(aws, Filters=filters)) == "abcd"
 
@@ -119,7 +119,7 @@ class TestGetFindings:
         condition = {"Key": "iam26Outcome", "Value": "in-use", "Comparison": "EQUALS"}
         assert names_of(read_all(aws, Filters={"UserDefinedFields": [condition]})) == "b"
 
-    def test_a_filter_takes_twenty_values(self, aws: Aws, unmended: Unmended) -> None:
+    def test_a_filter_takes_twenty_values(self, aws: Aws, unpatched: Unpatched) -> None:
         """20 ids can be asked for at once, 21 are refused."""
         get = aws.client("securityhub").get_findings
 
@@ -128,7 +128,7 @@ class TestGetFindings:
             return code_of(get, Filters={"Id": ids})
 
         assert (ask_for(20), ask_for(21)) == ("OK", "InvalidInputException")
-        with unmended(MEND):
+        with unpatched(PATCH):
             assert ask_for(21) == "OK"
 
     @pytest.mark.parametrize(
@@ -304,11 +304,11 @@ class TestBatchUpdateFindings:
         assert answers == [{finding["Id"]: code}, {finding["Id"]: code}, {}]
         assert read_one(aws, finding)["Workflow"]["Status"] == "NOTIFIED"
 
-    def test_moto_cannot_update(self, aws: Aws, unmended: Unmended) -> None:
-        """Without the mend there is no such URL."""
+    def test_moto_cannot_update(self, aws: Aws, unpatched: Unpatched) -> None:
+        """Without the patch there is no such URL."""
         finding = make_finding("web")
         call = aws.client("securityhub").batch_update_findings
-        with unmended(MEND):
+        with unpatched(PATCH):
             import_into_moto(aws, finding)
             code = code_of(
                 call, FindingIdentifiers=identify(finding), Workflow={"Status": "NOTIFIED"}
@@ -421,7 +421,7 @@ class TestImportedEvents:
         update(aws, finding, Workflow={"Status": "NOTIFIED"})
         assert hear(aws, url) == []
 
-    def test_anyones_import_is_heard_of_too(self, aws: Aws, unmended: Unmended) -> None:
+    def test_anyones_import_is_heard_of_too(self, aws: Aws, unpatched: Unpatched) -> None:
         """BatchImportFindings emits as well, under the default product of whoever called it."""
         own = f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/{OWN_ACCOUNT}/default"
 
@@ -431,7 +431,7 @@ class TestImportedEvents:
             return [one["detail"]["findings"][0]["ProductArn"] for one in hear(aws, url)]
 
         assert import_and_listen() == [own]
-        with unmended(MEND):
+        with unpatched(PATCH):
             assert import_and_listen() == []
 
     def test_an_import_over_an_updated_finding_keeps_its_workflow(self, aws: Aws) -> None:
@@ -516,8 +516,8 @@ class TestActionTargets:
         ],
     )
     def test_moto_has_no_actions(
-        self, aws: Aws, unmended: Unmended, method: str, params: dict[str, str]
+        self, aws: Aws, unpatched: Unpatched, method: str, params: dict[str, str]
     ) -> None:
-        """Without the mend there are no such URLs."""
-        with unmended(MEND):
+        """Without the patch there are no such URLs."""
+        with unpatched(PATCH):
             assert code_of(getattr(aws.client("securityhub"), method), **params) == "404"

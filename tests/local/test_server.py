@@ -14,9 +14,10 @@ import boto3
 import pytest
 from pytest_socket import enable_socket, socket_allow_hosts
 
-from local import faults, seed
-from local.__main__ import main
-from local.aws import LocalAws, LocalAwsError
+from local.aws import faults
+from local.aws.server import LocalAws, LocalAwsError
+from local.fixtures import seed
+from local.serve import serve
 
 # Where modules of this repository are found.
 ROOT = Path(__file__).parents[2]
@@ -58,9 +59,9 @@ def occupy_port() -> Iterator[int]:
 
 @contextmanager
 def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m local` for as long as the block takes."""
+    """Run `python -m local serve` for as long as the block takes."""
     with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "local", *arguments],
+        [sys.executable, "-m", "local", "serve", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -183,8 +184,8 @@ def test_a_signal_stops_it(
         os.kill(os.getpid(), number)
         return f"ready on {aws.endpoint_url}\n"
 
-    monkeypatch.setattr("local.__main__.describe", stop_when_ready)
-    assert main(["--port", "0"]) == 0
+    monkeypatch.setattr("local.serve.describe", stop_when_ready)
+    assert serve("127.0.0.1", 0) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("ready on http://127.0.0.1:")
     assert captured.err == ""
@@ -196,7 +197,7 @@ def test_started_by_hand_elsewhere_it_says_why_not(
     capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
     """An address that others can reach is refused in one line."""
-    assert main(["--host", host]) == 1
+    assert serve(host, 0) == 1
     line = f"the local AWS listens on 127.0.0.1, localhost, 172.17.0.1, not {host}\n"
     assert capsys.readouterr() == ("", line)
 
@@ -205,6 +206,6 @@ def test_started_by_hand_elsewhere_it_says_why_not(
 def test_started_by_hand_on_a_taken_port_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """A port in use is one line, not a traceback."""
     with occupy_port() as port:
-        assert main(["--port", str(port)]) == 1
+        assert serve("127.0.0.1", port) == 1
     line = f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
     assert capsys.readouterr() == ("", line)

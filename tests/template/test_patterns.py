@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.mends.events import matches
+from local.aws.patches.events import matches
 from tests.template import samples
 from tests.template.samples import Event
 from tests.template.stack import Stack, load_stack

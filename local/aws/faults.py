@@ -1,0 +1,364 @@
+"""What can go wrong with a call to AWS, made to go wrong on purpose."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, ClassVar, Protocol
+from xml.sax.saxutils import escape
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+
+from local.aws.knobs import knobs
+from local.aws.wire import ApiCall, Proceed, Recording, record_calls, skip_backoff, wire
+
+__all__ = [
+    "AccessDenied",
+    "ApiCall",
+    "AwsFault",
+    "Call",
+    "ConnectionDropped",
+    "DeniedByScp",
+    "Fault",
+    "InternalFailure",
+    "NotOffered",
+    "Recording",
+    "Slow",
+    "Then",
+    "Throttled",
+    "inject",
+    "record_calls",
+    "skip_backoff",
+]
+
+
+class Fault(Protocol):
+    """Something that happens to a call instead of, before or after its real answer."""
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Answer the call, raise, or `proceed()` to the real answer."""
+
+
+@dataclass(frozen=True)
+class AwsFault:
+    """An error that AWS answers, in the protocol of whichever service is called."""
+
+    code: str
+    message: str
+    http_status: int = 400
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Answer with the error; the call has no effect."""
+        return render_error(call, self.code, self.message, self.http_status)
+
+
+class Throttled:
+    """The service's own way of saying that calls come too fast."""
+
+    _CODES: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "appsync": ("TooManyRequestsException", 429),
+        "ec2": ("RequestLimitExceeded", 503),
+        "events": ("ThrottlingException", 400),
+        "s3": ("SlowDown", 503),
+        "securityhub": ("TooManyRequestsException", 429),
+        "sqs": ("RequestThrottled", 403),
+    }
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Answer with the error; the call has no effect."""
+        code, status = self._CODES.get(call.service, ("Throttling", 400))
+        return render_error(call, code, "Rate exceeded", status)
+
+
+@dataclass(frozen=True)
+class InternalFailure:
+    """A 500 of the service."""
+
+    http_status: int = 500
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Answer with the error; the call has no effect."""
+        codes = {"iam": "ServiceFailure", "s3": "InternalError", "ec2": "InternalError"}
+        code = codes.get(call.service, "InternalFailure")
+        return render_error(call, code, "An internal error occurred.", self.http_status)
+
+
+@dataclass(frozen=True)
+class AccessDenied:
+    """A missing permission, in the words of the service."""
+
+    reason: str = "because no identity-based policy allows the {action} action"
+
+    _CODES: ClassVar = {
+        "appsync": "AccessDeniedException",
+        "events": "AccessDeniedException",
+        "ec2": "UnauthorizedOperation",
+        "securityhub": "AccessDeniedException",
+        "sns": "AuthorizationError",
+        "sqs": "AccessDenied",
+    }
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Answer with the error; the call has no effect."""
+        prefix = "elasticloadbalancing" if call.service in ("elb", "elbv2") else call.service
+        action = f"{prefix}:{call.operation}"
+        user = f"arn:aws:sts::{call.account}:assumed-role/iam26-remediation/local"
+        message = (
+            f"User: {user} is not authorized to perform: {action} on resource: * "
+            + self.reason.format(action=action)
+        )
+        if call.service == "ec2":
+            message = f"You are not authorized to perform this operation. {message}"
+        return render_error(call, self._CODES.get(call.service, "AccessDenied"), message, 403)
+
+
+@dataclass(frozen=True)
+class DeniedByScp(AccessDenied):
+    """An explicit deny in a service control policy of the organisation."""
+
+    reason: str = "with an explicit deny in a service control policy"
+
+
+class ConnectionDropped:
+    """The connection closes before the answer; whether the call took effect stays unknown."""
+
+    def __init__(self, *, after_effect: bool = False) -> None:
+        self._after_effect = after_effect
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Raise ConnectionClosedError."""
+        if self._after_effect:
+            proceed()
+        raise ConnectionClosedError(endpoint_url=call.url)
+
+
+class NotOffered:
+    """The Region does not have the service: its endpoint does not resolve."""
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Raise EndpointConnectionError."""
+        cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise EndpointConnectionError(endpoint_url=call.url, error=cause)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The answer takes its time."""
+
+    seconds: float
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Wait, then give the real answer."""
+        time.sleep(self.seconds)
+        return proceed()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function that runs before the real answer, to change the world in the middle."""
+
+    function: Callable[[], object]
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Run the function, then give the real answer."""
+        self.function()
+        return proceed()
+
+
+@dataclass(frozen=True)
+class Then:
+    """A function that runs after the call took effect; let it raise to play a kill."""
+
+    function: Callable[[], object]
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+        """Get the real answer, run the function, then give the answer."""
+        answer = proceed()
+        self.function()
+        return answer
+
+
+@dataclass
+class Injection:
+    """A fault and the calls it waits for; None matches all."""
+
+    fault: Fault
+    service: str | None = None
+    operation: str | None = None
+    region: str | None = None
+    account: str | None = None
+    when: Callable[[Mapping[str, Any]], bool] | None = None
+    times: int | None = None
+    after: int = 0
+    matched: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def hits(self) -> int:
+        """Return how often the fault happened."""
+        beyond = max(0, self.matched - self.after)
+        return beyond if self.times is None else min(beyond, self.times)
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Let the fault happen if it is the call's turn."""
+        return self.fault(call, proceed) if self._takes(call) else proceed()
+
+    def _takes(self, call: ApiCall) -> bool:
+        wanted = {
+            "service": self.service,
+            "operation": self.operation,
+            "region": self.region,
+            "account": self.account,
+        }
+        if any(value not in (None, getattr(call, name)) for name, value in wanted.items()):
+            return False
+        if self.when is not None and not self.when(call.params):
+            return False
+        with self._lock:
+            before = self.hits
+            self.matched += 1
+            return self.hits > before
+
+
+@contextmanager
+def inject(  # noqa: PLR0913 - each narrows down the calls that the fault meets
+    *,
+    fault: Fault,
+    service: str | None = None,
+    operation: str | None = None,
+    region: str | None = None,
+    account: str | None = None,
+    when: Callable[[Mapping[str, Any]], bool] | None = None,
+    times: int | None = None,
+    after: int = 0,
+) -> Iterator[Injection]:
+    """Let a fault happen to matching calls: from the (after + 1)th on, `times` times.
+
+    `service` is boto3's name; `region` is the one that the request is signed for; `when` sees
+    the call's parameters. A fault injected later happens first.
+    """
+    injection = Injection(fault, service, operation, region, account, when, times, after)
+    wire.interceptors.insert(0, injection)
+    try:
+        yield injection
+    finally:
+        wire.interceptors[:] = [one for one in wire.interceptors if one is not injection]
+
+
+class RateLimit:
+    """ELB's rate limit, which a knob turns on: a bucket an account, Region and generation."""
+
+    CAPACITY = 40
+    REFILL_PER_SECOND = 10
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str, str], tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def reset(self) -> None:
+        """Fill all buckets."""
+        self._buckets.clear()
+
+    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Throttle ELB's Describe calls once the bucket is empty."""
+        limited = call.service in ("elb", "elbv2") and call.operation.startswith("Describe")
+        if knobs.elb_rate_limit and limited and not self._take(call):
+            return Throttled()(call, proceed)
+        return proceed()
+
+    def _take(self, call: ApiCall) -> bool:
+        now, key = time.time(), (call.service, call.account, call.region)
+        with self._lock:
+            tokens, filled_at = self._buckets.get(key, (self.CAPACITY, now))
+            tokens = min(self.CAPACITY, tokens + (now - filled_at) * self.REFILL_PER_SECOND)
+            self._buckets[key] = (max(tokens - 1, tokens % 1), now)
+            return tokens >= 1
+
+
+def refuse_what_is_not_offered(call: ApiCall, proceed: Proceed) -> AWSResponse:
+    """Let the endpoints of services that a Region lacks not resolve."""
+    if not knobs.is_offered(call.service, call.region):
+        return NotOffered()(call, proceed)
+    return proceed()
+
+
+rate_limit = RateLimit()
+wire.interceptors.extend([refuse_what_is_not_offered, rate_limit])
+
+
+def render_error(call: ApiCall, code: str, message: str, status: int) -> AWSResponse:
+    """Return an error as the called service's protocol writes it."""
+    kind = "Receiver" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Sender"
+    protocol = call.model.service_model.resolved_protocol
+    if protocol not in _RENDERERS:
+        raise NotImplementedError(f"no error rendering for protocol {protocol} ({call.service})")
+    style = "s3" if call.service == "s3" else protocol
+    headers, body = _RENDERERS[style](escape(code), message, kind)
+    return AWSResponse(call.url, status, HTTPHeaders.from_dict(headers), _Body(body))
+
+
+class _Body:
+    def __init__(self, text: str) -> None:
+        self._content = text.encode()
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        content, self._content = self._content, b""
+        if content:
+            yield content
+
+    def read(self, *_: Any) -> bytes:
+        content, self._content = self._content, b""
+        return content
+
+
+_Rendered = tuple[dict[str, str], str]
+
+
+def _render_query(code: str, message: str, kind: str) -> _Rendered:
+    error = f"<Type>{kind}</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+    body = f"<ErrorResponse><Error>{error}</Error><RequestId>local</RequestId></ErrorResponse>"
+    return {"Content-Type": "text/xml"}, body
+
+
+def _render_ec2(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    body = (
+        f"<Response><Errors><Error>{error}</Error></Errors><RequestID>local</RequestID></Response>"
+    )
+    return {"Content-Type": "text/xml"}, body
+
+
+def _render_s3(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    return {"Content-Type": "text/xml"}, f"<Error>{error}<RequestId>local</RequestId></Error>"
+
+
+def _render_json(code: str, message: str, kind: str) -> _Rendered:
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "x-amzn-query-error": f"{code};{kind}",
+    }
+    return headers, json.dumps({"__type": code, "message": message})
+
+
+def _render_rest_json(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": code}
+    return headers, json.dumps({"message": message})
+
+
+_RENDERERS: Mapping[str, Callable[[str, str, str], _Rendered]] = {
+    "ec2": _render_ec2,
+    "json": _render_json,
+    "query": _render_query,
+    "rest-json": _render_rest_json,
+    "rest-xml": _render_query,
+    "s3": _render_s3,
+}

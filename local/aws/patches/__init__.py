@@ -1,0 +1,41 @@
+"""What moto gets wrong, service by service, put right."""
+
+from __future__ import annotations
+
+from local.aws.patches import (
+    accounts,
+    appsync,
+    cloudfront,
+    ec2,
+    elasticbeanstalk,
+    elbv2,
+    events,
+    iam,
+    partitions,
+    securityhub,
+)
+
+PATCHES = (
+    accounts.PATCH,
+    appsync.PATCH,
+    cloudfront.PATCH,
+    ec2.PATCH,
+    elasticbeanstalk.PATCH,
+    elbv2.PATCH,
+    events.PATCH,
+    iam.PATCH,
+    partitions.PATCH,
+    securityhub.PATCH,
+)
+
+
+def apply_patches() -> None:
+    """Patch moto for this process; repeating it changes nothing."""
+    for patch in PATCHES:
+        patch.apply()
+
+
+def undo_patches() -> None:
+    """Leave moto as it came."""
+    for patch in PATCHES:
+        patch.undo()

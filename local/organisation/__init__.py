@@ -1,0 +1,1 @@
+"""200 accounts with 1,000 findings, and the AWS calls that they should cost."""
