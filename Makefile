@@ -43,14 +43,13 @@ functional: $(READY) ## real botocore requests against the local AWS
 	@rm -rf build/operations # what is called now is what the roles are held against
 	$(BIN)/pytest tests/local tests/functional -n 2
 
-# The custom action is linted where CloudFormation has it, which is not everywhere: that is why it has
-# a template of its own.
+# The custom action has a template of its own because CloudFormation lacks it in some Regions: it is
+# linted where it exists.
 template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templates, and test what they promise
 	@printf "%s\n" $(LINT_REGIONS) | xargs -P 2 -I{} env $(SAM) validate --lint --region {}
-	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml
+	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml deploy/observability.yaml
 	.venv-sam/bin/cfn-lint --regions us-east-1 -- deploy/custom-action.yaml
-	.venv-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
-		--file template.yaml deploy/member-role.yaml deploy/custom-action.yaml
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/pytest tests/template
 
 build: $(READY) $(SAM_READY) ## build what sam deploys, and show its size and content

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a Python 3.13 that runs on this machine, and fails if none can be had. It looks
-# here, then asks Debian's package mirror, then lets uv download one. Nothing is installed.
+# Prints the path of a Python 3.13 that runs on this machine, and fails if there is none. It searches this
+# machine, then downloads from Debian's package mirror, then lets uv download one. Nothing is installed.
 set -euo pipefail
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,8 +21,8 @@ find_here() {
     return 1
 }
 
-# Debian's stable release has 3.13. Its packages are unpacked with the C library that they want, into
-# a folder: the machine's own release, and its list of packages, stay as they are.
+# Debian's stable release has 3.13. Its packages are unpacked with the C library that they need, into a
+# folder: the machine's own release, and its list of packages, stay unchanged.
 fetch_from_debian() {
     local mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -r $keys ] && command -v apt-get dpkg-deb >/dev/null || return 1

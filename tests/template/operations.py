@@ -1,4 +1,4 @@
-"""The AWS operations that the functions really called, and the IAM actions that these need."""
+"""The AWS operations that the functions really called, and the IAM actions that they need."""
 
 import json
 from collections import defaultdict
@@ -12,27 +12,27 @@ from tests.template.stack import PROJECT
 
 RECORDED = PROJECT / "build" / "operations"
 
-# The actions that are not called like their operation; all others are.
+# The actions whose name differs from that of their operation.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 RENAMED = {"s3.ListObjectsV2": "s3:ListBucket"}
 
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: no permission is
-# needed, and none that is denied would matter.
+# Needs no permission, and cannot be denied:
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 FREE = frozenset({"sts.GetCallerIdentity"})
 
 Operations = dict[str, dict[str, set[str]]]
 
 
 class NothingRecordedError(Exception):
-    """The functional tests have not run, so nothing is known of what the functions call."""
+    """The functional tests have not run, so it is unknown what the functions call."""
 
 
 def load_operations(folder: Path = RECORDED) -> Operations:
-    """Give the operations that were called, such as `elbv2.DescribeListeners`.
+    """Return the operations that were called, such as `elbv2.DescribeListeners`.
 
     Returns:
-        By function (`remediate`, `sweep`) and by whose credentials they were called with: the
-        function's `own`, or those of a `member` account.
+        By function (`remediate`, `sweep`) and by the credentials used: the function's `own`, or
+        those of a `member` account.
 
     Raises:
         NothingRecordedError: there are no records.
@@ -40,7 +40,7 @@ def load_operations(folder: Path = RECORDED) -> Operations:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise NothingRecordedError(
-            f"no record of calls in {folder}: `make functional` writes it, run that first"
+            f"no record of calls in {folder}: run `make functional` first, which writes it"
         )
     called: Operations = defaultdict(lambda: defaultdict(set))
     for file in files:
@@ -51,7 +51,7 @@ def load_operations(folder: Path = RECORDED) -> Operations:
 
 
 def list_needed_actions(operations: Iterable[str]) -> set[str]:
-    """Give the IAM actions that operations of boto3 need."""
+    """Return the IAM actions that operations of boto3 need."""
     return set(_map_operations(operations))
 
 
@@ -65,6 +65,6 @@ def _map_operations(operations: Iterable[str]) -> Iterator[str]:
 
 @cache
 def _find_prefix(service: str) -> str:
-    """Give the prefix of a service's actions, which is the name its requests are signed for."""
+    """Return the prefix of a service's actions, which is its signing name."""
     model = botocore.session.get_session().get_service_model(service)
     return str(model.signing_name)

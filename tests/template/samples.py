@@ -9,17 +9,17 @@ from tests.template.stack import PROJECT
 EVENTS = PROJECT / "events"
 Event = dict[str, Any]
 
-# The events of the remediation function; those of the sweep lie in a folder of their own.
+# The events of the remediation function; those of the sweep are in a folder of their own.
 FILES = sorted(EVENTS.glob("*.json"))
 
 
 def read(name: str) -> Any:
-    """Give the content of a sample by its name without the ending."""
+    """Return the content of a sample by its file name without the suffix."""
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
 def list_events(file: Path) -> list[Event]:
-    """Give the EventBridge events of a sample: itself, or the bodies of a batch that are JSON."""
+    """Return the EventBridge events of a sample: itself, or the JSON bodies of a batch."""
     content = json.loads(file.read_text())
     if "Records" not in content:
         return [content]

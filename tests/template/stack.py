@@ -1,4 +1,6 @@
-"""A template as CloudFormation would see it: parsed, and with its functions resolved."""
+"""A template as CloudFormation sees it: parsed, and with its intrinsic functions resolved."""
+
+from __future__ import annotations
 
 import json
 import re
@@ -29,7 +31,7 @@ Statement = dict[str, Any]
 class Stack:
     """A template with values for its parameters.
 
-    What only AWS knows stands for itself: `<Queue>` is a resource's Ref, `<Queue.Arn>` its ARN.
+    What only AWS knows is a placeholder: `<Queue>` is a resource's Ref, `<Queue.Arn>` its ARN.
     """
 
     template: dict[str, Any]
@@ -42,7 +44,7 @@ class Stack:
 
     @property
     def resources(self) -> dict[str, Resource]:
-        """The resources that these values create, by their names."""
+        """The resources that these values create, by logical id."""
         return {
             name: self.resolve(resource)
             for name, resource in self.template["Resources"].items()
@@ -51,19 +53,28 @@ class Stack:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The outputs' values by their names."""
+        """The values of the outputs by name."""
         return {name: self.resolve(one["Value"]) for name, one in self.template["Outputs"].items()}
 
     def properties(self, name: str) -> dict[str, Any]:
-        """Give the properties of a resource."""
+        """Return the properties of a resource."""
         return dict(self.resources[name]["Properties"])
 
+    def function(self, name: str) -> dict[str, Any]:
+        """Return the properties of a function, with those that all functions share."""
+        return _merge(self.resolve(self.template["Globals"]["Function"]), self.properties(name))
+
+    def nested(self, name: str) -> Stack:
+        """Return the stack that a resource nests, with the parameters that it is passed."""
+        properties = self.properties(name)
+        return load_stack(properties["TemplateURL"], **properties.get("Parameters", {}))
+
     def of_type(self, kind: str) -> dict[str, Resource]:
-        """Give the resources of a type."""
+        """Return the resources of a type."""
         return {name: one for name, one in self.resources.items() if one["Type"] == kind}
 
     def statements(self, role: str) -> list[Statement]:
-        """Give the statements of a role's policies."""
+        """Return the statements of a role's policies."""
         return [
             statement
             for policy in self.properties(role)["Policies"]
@@ -71,7 +82,7 @@ class Stack:
         ]
 
     def resolve(self, node: Any) -> Any:
-        """Give a part of the template with its functions resolved."""
+        """Return a part of the template with its intrinsic functions resolved."""
         if isinstance(node, list):
             return [one for one in map(self.resolve, node) if one is not NOTHING]
         if not isinstance(node, dict):
@@ -83,7 +94,7 @@ class Stack:
         resolved = {key: self.resolve(value) for key, value in node.items()}
         return {key: value for key, value in resolved.items() if value is not NOTHING}
 
-    def _call(self, name: str, operand: Any) -> Any:  # noqa: PLR0911 - one a function
+    def _call(self, name: str, operand: Any) -> Any:  # noqa: PLR0911 - one per intrinsic function
         match name:
             case "Ref":
                 return self._refer(operand)
@@ -133,7 +144,7 @@ class Stack:
 
 
 def load_stack(path: str = "template.yaml", **values: Any) -> Stack:
-    """Give a template of the project with values for its parameters."""
+    """Return a template of the project with values for its parameters."""
     return Stack(_read_template(path), values)
 
 
@@ -142,17 +153,17 @@ def _read_template(path: str) -> dict[str, Any]:
     template, problems = decode(str(PROJECT / path))
     if problems:
         raise ValueError(f"{path}: {problems}")
-    # cfn-lint's own kinds of text and dict know their line, but are not equal in type to others.
+    # cfn-lint returns subclasses of str and dict that remember their line.
     return dict(json.loads(json.dumps(template)))
 
 
 def list_of(value: Any) -> list[Any]:
-    """Give what a policy may write as one value or as a list, as a list."""
+    """Return a list of what a policy may write as a single value or as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def list_actions(statements: list[Statement]) -> set[str]:
-    """Give every action that statements allow."""
+    """Return every action that statements allow."""
     return {
         action
         for statement in statements
@@ -162,12 +173,12 @@ def list_actions(statements: list[Statement]) -> set[str]:
 
 
 def find_policy(stack: Stack, kind: str, target: str) -> list[Statement]:
-    """Give the statements of the resource policy on a queue, a topic or a bucket.
+    """Return the statements of the resource policy of a queue, a topic or a bucket.
 
     Args:
-        stack: where it is.
-        kind: the policy's type.
-        target: the Ref of what it is on, such as `<Queue>`.
+        stack: the stack that has it.
+        kind: the type of the policy.
+        target: the Ref of what the policy is attached to, such as `<Queue>`.
     """
     return [
         statement
@@ -175,6 +186,15 @@ def find_policy(stack: Stack, kind: str, target: str) -> list[Statement]:
         if target in _list_targets(policy["Properties"])
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
+
+
+def _merge(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return a function's own properties over the shared ones, objects merged as SAM does."""
+    merged = shared | own
+    for key in shared.keys() & own.keys():
+        if isinstance(shared[key], dict):
+            merged[key] = _merge(shared[key], own[key])
+    return merged
 
 
 def _list_targets(properties: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What other people's deployments and dashboards rely on: parameters, outputs, environments."""
+"""What deployments and dashboards rely on: parameters, outputs, environment variables, metrics."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers.observability import SERVICE
 from models.errors import SettingsError
 from models.outcome import Outcome
 from models.settings import Settings, SweepSettings
@@ -24,6 +25,7 @@ DEFAULTS = {
     "SweepSchedule": "rate(1 day)",
     "NotificationEmail": "",
     "CustomAction": "Enabled",
+    "LogLevel": "INFO",
     "LogRetentionDays": 365,
     "Architecture": "arm64",
 }
@@ -32,13 +34,16 @@ CHOICES = {
     "AutoRemediation": ["Enabled", "Disabled"],
     "DeniedRegions": ["Unverified", "OutOfScope"],
     "CustomAction": ["Enabled", "Disabled"],
+    "LogLevel": ["DEBUG", "INFO", "WARNING", "ERROR"],
     "Architecture": ["arm64", "x86_64"],
 }
+# Read by Powertools; all others are read by the settings.
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 
 
 def environment(function: str, **values: Any) -> dict[str, str]:
-    """The environment variables of a function, as Lambda gives them to it."""
-    given = load_stack(**values).properties(function)["Environment"]["Variables"]
+    """Return the environment variables of a function, as Lambda sets them."""
+    given = load_stack(**values).function(function)["Environment"]["Variables"]
     stand_ins = {
         "<ArchiveBucket>": "archive-bucket",
         "<Topic>": "arn:aws:sns:us-east-1:111122223333:topic",
@@ -48,22 +53,22 @@ def environment(function: str, **values: Any) -> dict[str, str]:
 
 
 def test_every_parameter_has_its_default() -> None:
-    """The parameters are those of the contract, and none has to be given."""
+    """The parameters are those of the contract, and none is required."""
     declared = load_stack().parameters
 
     assert {name: one.get("Default") for name, one in declared.items()} == DEFAULTS
     assert all(one["Description"] for one in declared.values())
 
 
-def test_choices_are_closed() -> None:
-    """A parameter that is a choice takes its values alone."""
+def test_choices_accept_only_their_values() -> None:
+    """A parameter that is a choice accepts no other value."""
     declared = load_stack().parameters
 
     assert {name: declared[name]["AllowedValues"] for name in CHOICES} == CHOICES
 
 
-def test_the_mode_says_what_a_dry_run_writes() -> None:
-    """Whoever deploys the default learns that it writes on findings and deletes nothing."""
+def test_the_description_of_the_mode_says_what_a_dry_run_writes() -> None:
+    """Whoever deploys the default is told that it writes to findings and deletes nothing."""
     description = load_stack().parameters["Mode"]["Description"]
 
     assert "deletes nothing" in description
@@ -71,14 +76,14 @@ def test_the_mode_says_what_a_dry_run_writes() -> None:
 
 
 def test_the_console_shows_every_parameter() -> None:
-    """Each parameter stands in one group of the console's form."""
+    """Each parameter is in exactly one group of the console's form."""
     groups = load_stack().template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(DEFAULTS)
 
 
-def test_every_output_is_there() -> None:
-    """The outputs are those of the contract, whatever is switched off."""
+def test_the_outputs_are_those_of_the_contract() -> None:
+    """The outputs are the same, whatever is turned off."""
     for stack in (load_stack(), load_stack(CustomAction="Disabled", AutoRemediation="Disabled")):
         assert stack.outputs == {
             "RemediateFunctionArn": "<RemediateFunction.Arn>",
@@ -91,7 +96,7 @@ def test_every_output_is_there() -> None:
             ),
             "DashboardUrl": (
                 "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
-                "#dashboards/dashboard/<Dashboard>"
+                "#dashboards/dashboard/<ObservabilityStack.Outputs.DashboardName>"
             ),
         }
 
@@ -99,26 +104,26 @@ def test_every_output_is_there() -> None:
 @pytest.mark.parametrize(
     ("function", "settings"), [("RemediateFunction", Settings), ("SweepFunction", SweepSettings)]
 )
-def test_the_environment_is_what_the_settings_read(
+def test_the_environment_is_what_the_settings_and_powertools_read(
     function: str, settings: type[Settings | SweepSettings]
 ) -> None:
-    """Each variable that is set is read, and each one that is read is set."""
+    """Each variable that is set is read, and each variable that is read is set."""
     read = {str(field.alias) for field in settings.model_fields.values()}
 
-    assert set(environment(function)) == read
+    assert set(environment(function)) == read | POWERTOOLS
 
 
-def test_the_defaults_are_those_of_the_settings() -> None:
-    """A function deployed with defaults runs as one without any setting, but for what is made."""
-    made = {"archive_bucket", "topic_arn"}
+def test_the_defaults_of_the_stack_are_those_of_the_settings() -> None:
+    """A function deployed with defaults behaves as one without settings, except for resources."""
+    created = {"archive_bucket", "topic_arn"}
     deployed = Settings.from_environment(environment("RemediateFunction"))
 
-    assert deployed.model_dump(exclude=made) == Settings().model_dump(exclude=made)
+    assert deployed.model_dump(exclude=created) == Settings().model_dump(exclude=created)
     assert SweepSettings.from_environment(environment("SweepFunction")).member_role_name is None
 
 
-def test_every_parameter_arrives_where_it_is_read() -> None:
-    """What is given to the stack is what the functions are set to."""
+def test_every_parameter_reaches_the_settings() -> None:
+    """The values given to the stack are the settings of the functions."""
     values: dict[str, Any] = {
         "Mode": "Enforce",
         "GracePeriodDays": 14,
@@ -141,6 +146,33 @@ def test_every_parameter_arrives_where_it_is_read() -> None:
     assert settings.archive_bucket == "archive-bucket"
 
 
+@pytest.mark.parametrize("function", ["RemediateFunction", "SweepFunction"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_the_log_level_reaches_powertools(function: str, level: str) -> None:
+    """Powertools logs from the level asked for."""
+    assert environment(function, LogLevel=level)["POWERTOOLS_LOG_LEVEL"] == level
+
+
+@pytest.mark.parametrize("function", ["RemediateFunction", "SweepFunction"])
+@pytest.mark.parametrize(
+    ("level", "filtered"),
+    [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("WARNING", "INFO"), ("ERROR", "INFO")],
+)
+def test_lambda_never_drops_metrics_nor_debug_lines(
+    function: str, level: str, filtered: str
+) -> None:
+    """Lambda's filter passes metrics, which count as INFO, and DEBUG lines if asked for."""
+    config = load_stack(LogLevel=level).function(function)["LoggingConfig"]
+
+    assert config["ApplicationLogLevel"] == filtered
+
+
+def test_the_service_is_that_of_the_code() -> None:
+    """Logs and metrics are those of the service that the code names."""
+    for function in ("RemediateFunction", "SweepFunction"):
+        assert environment(function)["POWERTOOLS_SERVICE_NAME"] == SERVICE
+
+
 PATTERNS = [
     ("Regions", "", True),
     ("Regions", "us-east-1", True),
@@ -159,31 +191,31 @@ PATTERNS = [
 ]
 
 
-@pytest.mark.parametrize(("parameter", "value", "is_good"), PATTERNS)
-def test_a_wrong_value_is_refused_before_it_is_deployed(
-    parameter: str, value: str, *, is_good: bool
+@pytest.mark.parametrize(("parameter", "value", "is_valid"), PATTERNS)
+def test_an_invalid_value_is_rejected_before_it_is_deployed(
+    parameter: str, value: str, *, is_valid: bool
 ) -> None:
-    """The template takes what the settings take, and refuses what they would refuse."""
+    """The template accepts what the settings accept, and rejects what they reject."""
     allowed = load_stack().parameters[parameter]["AllowedPattern"]
 
-    assert bool(re.fullmatch(allowed, value)) is is_good
-    assert _is_read(environment("RemediateFunction", **{parameter: value})) is is_good
+    assert bool(re.fullmatch(allowed, value)) is is_valid
+    assert _is_accepted(environment("RemediateFunction", **{parameter: value})) is is_valid
 
 
 @pytest.mark.parametrize("parameter", ["GracePeriodDays", "ElbCallsPerSecond"])
-def test_a_number_is_refused_beyond_its_bounds(parameter: str) -> None:
-    """Both bounds of a number are values that the settings take, and beyond the upper not."""
+def test_a_number_beyond_its_bounds_is_rejected(parameter: str) -> None:
+    """The settings accept both bounds of a number, and nothing above the upper one."""
     declared = load_stack().parameters[parameter]
 
-    for value, is_good in (
+    for value, is_valid in (
         (declared["MinValue"], True),
         (declared["MaxValue"], True),
         (declared["MaxValue"] + 1, False),
     ):
-        assert _is_read(environment("RemediateFunction", **{parameter: value})) is is_good
+        assert _is_accepted(environment("RemediateFunction", **{parameter: value})) is is_valid
 
 
-def _is_read(variables: dict[str, str]) -> bool:
+def _is_accepted(variables: dict[str, str]) -> bool:
     try:
         Settings.from_environment(variables)
     except SettingsError:
@@ -192,18 +224,18 @@ def _is_read(variables: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_good"),
+    ("value", "is_valid"),
     [("rate(1 day)", True), ("cron(0 6 * * ? *)", True), ("1 day", False), ("at(2026)", False)],
 )
-def test_a_schedule_is_a_rate_or_a_cron(value: str, *, is_good: bool) -> None:
-    """What EventBridge would refuse is refused before anything is made."""
+def test_a_schedule_is_a_rate_or_a_cron_expression(value: str, *, is_valid: bool) -> None:
+    """What EventBridge would reject is rejected before anything is created."""
     allowed = load_stack().parameters["SweepSchedule"]["AllowedPattern"]
 
-    assert bool(re.fullmatch(allowed, value)) is is_good
+    assert bool(re.fullmatch(allowed, value)) is is_valid
 
 
-def test_disabled_means_that_only_the_button_is_left() -> None:
-    """Without automatic remediation, neither new findings nor the sweep start anything."""
+def test_without_automatic_remediation_only_the_custom_action_is_left() -> None:
+    """With AutoRemediation Disabled, neither new findings nor the schedule start anything."""
     rules = ("ImportedRule", "CustomActionRule", "SweepRule")
     enabled, disabled = load_stack(), load_stack(AutoRemediation="Disabled")
 
@@ -215,8 +247,8 @@ def test_disabled_means_that_only_the_button_is_left() -> None:
     ]
 
 
-def test_what_is_not_asked_for_is_not_made() -> None:
-    """Button and e-mail are made only when they are wanted; the rule of the button stays."""
+def test_optional_resources_are_created_only_when_wanted() -> None:
+    """Custom action and subscription are optional; the rule of the custom action is not."""
     with_all = load_stack(NotificationEmail="team@example.com").resources
     without = load_stack(CustomAction="Disabled").resources
 
@@ -224,7 +256,7 @@ def test_what_is_not_asked_for_is_not_made() -> None:
 
 
 def test_the_functions_run_what_is_built() -> None:
-    """Both functions have Python 3.13, the chosen processor, and a handler that exists."""
+    """Both functions have Python 3.13, the chosen architecture, and their handler."""
     stack = load_stack(Architecture="x86_64")
     shared = stack.resolve(stack.template["Globals"]["Function"])
 
@@ -239,8 +271,8 @@ def test_the_functions_run_what_is_built() -> None:
     assert all(one["Metadata"]["BuildMethod"] == "makefile" for one in functions.values())
 
 
-def test_one_word_deploys() -> None:
-    """The environments of the SAM CLI differ in the mode, and grant what the template needs."""
+def test_samconfig_deploys_both_modes() -> None:
+    """The environments of SAM CLI differ in the mode, and grant what the template needs."""
     config = tomllib.loads((PROJECT / "samconfig.toml").read_text())
     deploy = {
         name: config[name]["deploy"]["parameters"] for name in ("default", "dry-run", "enforce")
@@ -255,17 +287,52 @@ def test_one_word_deploys() -> None:
         assert one["capabilities"] == ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
+def read_widgets() -> list[dict[str, Any]]:
+    """Return the widgets of the dashboard."""
+    dashboard = load_stack().nested("ObservabilityStack").properties("Dashboard")
+    return list(json.loads(dashboard["DashboardBody"])["widgets"])
+
+
+def test_the_dashboard_url_leads_to_the_dashboard() -> None:
+    """The name in the output is that of the dashboard, which says stack and Region."""
+    observability = load_stack().nested("ObservabilityStack")
+
+    assert observability.outputs == {"DashboardName": "<Dashboard>"}
+    assert observability.properties("Dashboard")["DashboardName"] == "iam26-remediation-us-east-1"
+
+
+def test_the_nested_stack_is_passed_exactly_its_parameters() -> None:
+    """The nested stack gets a value for each parameter that it declares, and no other."""
+    observability = load_stack().nested("ObservabilityStack")
+
+    assert observability.values.keys() == observability.parameters.keys()
+
+
+def test_the_dashboard_says_what_is_deployed() -> None:
+    """The dashboard names mode, automatic remediation, schedule and archive."""
+    stack = load_stack(Mode="Enforce", AutoRemediation="Disabled", SweepSchedule="rate(2 days)")
+    body = stack.nested("ObservabilityStack").properties("Dashboard")["DashboardBody"]
+    [text] = [one for one in json.loads(body)["widgets"] if one["type"] == "text"]
+
+    for value in ("Enforce", "Disabled", "rate(2 days)", "<ArchiveBucket>"):
+        assert value in text["properties"]["markdown"]
+
+
 def test_the_dashboard_shows_what_the_code_measures() -> None:
-    """The dashboard is JSON, its widgets do not overlap, and each metric has the code's name."""
-    stack = load_stack()
-    widgets = json.loads(stack.properties("Dashboard")["DashboardBody"])["widgets"]
+    """The dashboard is JSON, its widgets do not overlap, and its metrics are those of the code."""
+    widgets = read_widgets()
+    service = environment("RemediateFunction")["POWERTOOLS_SERVICE_NAME"]
     metrics = [
         metric
         for widget in widgets
         for metric in widget["properties"].get("metrics", [])
         if metric[0] == "IAM26Remediation"
     ]
-    code = "".join(file.read_text() for file in (PROJECT / "handlers").glob("*.py"))
+    code = "".join(
+        file.read_text()
+        for folder in ("handlers", "handlers/remediation")
+        for file in (PROJECT / folder).glob("*.py")
+    )
     emitted = set(re.findall(r'name="(\w+)"', code)) | {
         f"Swept{name}" for name in ("Accounts", "Findings", "Messages")
     }
@@ -277,15 +344,14 @@ def test_the_dashboard_shows_what_the_code_measures() -> None:
     ]
 
     assert {metric[1] for metric in metrics} == emitted
-    assert all(metric[2:4] == ["service", "iam26-remediation"] for metric in metrics)
+    assert all(metric[2:4] == ["service", service] for metric in metrics)
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
 
 
 def test_the_dashboard_shows_every_outcome() -> None:
     """Each outcome of the contract has its line over time."""
-    widgets = json.loads(load_stack().properties("Dashboard")["DashboardBody"])["widgets"]
-    [over_time] = [one for one in widgets if one["properties"].get("stacked")]
+    [over_time] = [one for one in read_widgets() if one["properties"].get("stacked")]
 
     assert {metric[5] for metric in over_time["properties"]["metrics"]} == {
         one.value for one in Outcome

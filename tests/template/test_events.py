@@ -1,4 +1,4 @@
-"""The sample events: each can be given to its function as it is."""
+"""The sample events: each can be passed to its function as it is."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ SWEEP_FILES = sorted((samples.EVENTS / "sweep-function").glob("*.json"))
 
 @pytest.mark.parametrize("file", samples.FILES, ids=lambda file: file.stem)
 def test_the_function_understands_each_sample(file: Path) -> None:
-    """Each sample is an event this application knows, or a batch of such events."""
+    """Each sample is an event that this application knows, or a batch of such events."""
     content = json.loads(file.read_text())
 
     for event in samples.list_events(file):
@@ -22,8 +22,8 @@ def test_the_function_understands_each_sample(file: Path) -> None:
         assert len(parse_batch(content).records) == len(content["Records"])
 
 
-def test_a_batch_reads_as_the_queue_delivers_it() -> None:
-    """The records of the sample batch parse one by one, and have an id each."""
+def test_a_batch_is_parsed_as_the_queue_delivers_it() -> None:
+    """The records of the sample batch can be parsed one by one, and each has its own id."""
     records = parse_batch(samples.read("sqs-batch")).records
 
     assert {parse_record(record)[0].source for record in records} == {
@@ -33,7 +33,7 @@ def test_a_batch_reads_as_the_queue_delivers_it() -> None:
     assert len({record.message_id for record in records}) == len(records)
 
 
-def test_findings_of_two_samples_are_the_same_only_if_meant_so() -> None:
+def test_samples_share_a_finding_only_on_purpose() -> None:
     """Trying one sample by hand does not make another one a duplicate."""
     single = [file for file in samples.FILES if not file.stem.startswith("sqs-batch")]
     ids = [
@@ -42,14 +42,14 @@ def test_findings_of_two_samples_are_the_same_only_if_meant_so() -> None:
         for event in samples.list_events(file)
         for finding in event["detail"]["findings"]
     ]
-    # The same finding, of another control, comes by both doors.
+    # The same finding, of another control, arrives by both entry points.
     assert sorted({one for one in ids if ids.count(one) > 1}) == [
         finding["Id"] for finding in samples.read("imported-other-control")["detail"]["findings"]
     ]
 
 
-def test_every_sample_is_explained() -> None:
-    """The table of samples names each of them, and no other."""
+def test_every_sample_is_documented() -> None:
+    """The table of samples names each of them, and nothing else."""
     listed = {
         line.split("`")[1]
         for line in (samples.EVENTS / "README.md").read_text().splitlines()

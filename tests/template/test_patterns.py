@@ -1,4 +1,4 @@
-"""The rules' patterns against the sample events and against near misses."""
+"""The event patterns of the rules, against the sample events and against near misses."""
 
 import copy
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.template.stack import Stack, load_stack
 
 FOREIGN = "444455556666"
 
-# The samples of which Security Hub's own rule takes an event, and those of the button.
+# The samples that the rule on imported findings matches, and those of the custom action.
 IMPORTED = {
     "imported-bare-name",
     "imported-certificate-id",
@@ -36,7 +36,7 @@ BATCHES = {"sqs-batch", "sqs-batch-with-a-broken-record"}
 
 
 def pattern(rule: str, stack: Stack) -> dict[str, Any]:
-    """The pattern of a rule."""
+    """Return the event pattern of a rule."""
     return dict(stack.properties(rule)["EventPattern"])
 
 
@@ -44,8 +44,8 @@ SINGLE = [file for file in samples.FILES if file.stem not in BATCHES]
 
 
 @pytest.mark.parametrize("file", SINGLE, ids=lambda file: file.stem)
-def test_each_sample_reaches_the_queue_by_its_door_alone(file: Path) -> None:
-    """The samples that should start a remediation do, each by one rule, and no other does."""
+def test_each_sample_matches_only_its_rule(file: Path) -> None:
+    """Each sample that should start a remediation matches one rule, and no other sample does."""
     stack = load_stack()
     [event] = samples.list_events(file)
 
@@ -54,8 +54,8 @@ def test_each_sample_reaches_the_queue_by_its_door_alone(file: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", sorted(BATCHES))
-def test_a_batch_holds_what_the_doors_let_in(batch: str) -> None:
-    """What lies in a sample batch came by a rule, or from the sweep."""
+def test_a_batch_holds_events_that_can_be_on_the_queue(batch: str) -> None:
+    """Each event in a sample batch matches a rule or is from the sweep."""
     stack = load_stack()
     events = samples.list_events(samples.EVENTS / f"{batch}.json")
 
@@ -67,8 +67,8 @@ def test_a_batch_holds_what_the_doors_let_in(batch: str) -> None:
     )
 
 
-def test_no_sample_is_left_out() -> None:
-    """Each name in the tables above is a sample that exists."""
+def test_each_listed_sample_exists() -> None:
+    """Each name in the sets above is that of a sample."""
     assert {file.stem for file in samples.FILES} >= IMPORTED | PRESSED | BATCHES
 
 
@@ -81,9 +81,9 @@ OTHER_FINDINGS: dict[str, dict[str, Any]] = {
     "suppressed": {"Workflow": {"Status": "SUPPRESSED"}},
     "notified": {"Workflow": {"Status": "NOTIFIED"}},
     "resolved": {"Workflow": {"Status": "RESOLVED"}},
-    "only the old workflow state": {"Workflow": {}},
+    "only the deprecated workflow state": {"Workflow": {}},
     "another control": {"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.8"}},
-    "a control that begins alike": {
+    "a control with the same prefix": {
         "Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.260"}
     },
     "a product of a customer": {
@@ -92,7 +92,7 @@ OTHER_FINDINGS: dict[str, dict[str, Any]] = {
     "a product of a partner": {
         "ProductArn": "arn:aws:securityhub:us-east-1::product/prowler/prowler"
     },
-    "a product that begins alike": {
+    "a product with the same prefix": {
         "ProductArn": "arn:aws:securityhub:us-east-1::product/aws/securityhub-2"
     },
     "a product of another partition": {
@@ -102,21 +102,21 @@ OTHER_FINDINGS: dict[str, dict[str, Any]] = {
 }
 OTHER_EVENTS = {
     "insights": {"detail-type": "Security Hub Insight Results"},
-    "the button": {"detail-type": "Security Hub Findings - Custom Action"},
+    "the custom action": {"detail-type": "Security Hub Findings - Custom Action"},
     "another source": {"source": "custom.securityhub"},
 }
 
 
 def make_event(event_fields: dict[str, Any], finding_fields: dict[str, Any]) -> Event:
-    """The event that is to be remediated, but for these fields."""
+    """Return an event that would be remediated, except for these fields."""
     event = copy.deepcopy(samples.read("imported-consolidated")) | event_fields
     event["detail"]["findings"][0] |= finding_fields
     return dict(event)
 
 
 @pytest.mark.parametrize("name", OTHER_FINDINGS)
-def test_the_imported_rule_passes_over_other_findings(name: str) -> None:
-    """One thing different from a finding to be remediated, and the rule does not match."""
+def test_the_imported_rule_ignores_other_findings(name: str) -> None:
+    """A finding that differs in one field from one to be remediated does not match."""
     wanted = pattern("ImportedRule", load_stack())
     assert matches(wanted, make_event({}, {}))
 
@@ -124,13 +124,13 @@ def test_the_imported_rule_passes_over_other_findings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHER_EVENTS)
-def test_the_imported_rule_passes_over_other_events(name: str) -> None:
-    """The same finding in an event of another kind does not match."""
+def test_the_imported_rule_ignores_other_events(name: str) -> None:
+    """The same finding in another kind of event does not match."""
     assert not matches(pattern("ImportedRule", load_stack()), make_event(OTHER_EVENTS[name], {}))
 
 
-def test_one_finding_must_have_all_of_it() -> None:
-    """Two findings of one event that each have a half do not match together."""
+def test_a_single_finding_must_match_the_whole_pattern() -> None:
+    """Two findings of one event that each match half of the pattern do not match together."""
     event = copy.deepcopy(samples.read("imported-consolidated"))
     [finding] = event["detail"]["findings"]
     passed, other = copy.deepcopy(finding), copy.deepcopy(finding)
@@ -145,8 +145,8 @@ def test_one_finding_must_have_all_of_it() -> None:
     assert matches(wanted, event)
 
 
-def test_other_accounts_come_in_with_a_member_role() -> None:
-    """With MemberRoleName set, findings of every account of the organisation match."""
+def test_findings_of_other_accounts_match_with_a_member_role() -> None:
+    """With MemberRoleName set, findings of every account in the organisation match."""
     event = samples.read("imported-foreign-account")
 
     assert not matches(pattern("ImportedRule", load_stack()), event)
@@ -155,7 +155,7 @@ def test_other_accounts_come_in_with_a_member_role() -> None:
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
 def test_findings_of_every_region_match(region: str) -> None:
-    """The aggregation Region gets findings whose product is that of their home Region."""
+    """Findings in the aggregation Region have the product ARN of the Region they are from."""
     event = copy.deepcopy(samples.read("imported-consolidated"))
     event["detail"]["findings"][0]["ProductArn"] = (
         f"arn:aws:securityhub:{region}::product/aws/securityhub"
@@ -173,15 +173,15 @@ def test_findings_of_every_region_match(region: str) -> None:
         "arn:aws:securityhub:us-east-1:444455556666:action/custom/DeleteExpiredCert",
     ],
 )
-def test_another_button_does_nothing(arn: str) -> None:
-    """Only our own action, of this account and Region, reaches the queue."""
+def test_another_custom_action_does_not_match(arn: str) -> None:
+    """Only the action of this application, account and Region matches."""
     event = samples.read("custom-action-cis-5.0") | {"resources": [arn]}
 
     assert not matches(pattern("CustomActionRule", load_stack()), event)
 
 
-def test_the_button_is_ours_by_its_arn() -> None:
-    """The rule waits for the ARN that the stack tells, and the nested stack makes that id."""
+def test_the_custom_action_has_the_arn_that_the_rule_matches() -> None:
+    """Rule and output have the ARN of the action that the nested stack creates."""
     arn = load_stack().outputs["ActionTargetArn"]
     made = load_stack("deploy/custom-action.yaml").properties("ActionTarget")
 

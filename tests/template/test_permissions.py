@@ -1,4 +1,4 @@
-"""Roles: what they allow is what the code calls, on as little as IAM knows."""
+"""Roles: they allow what the code calls, on the narrowest resources that IAM supports."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.template.stack import Stack, Statement, list_actions, list_of, load_s
 ADMINISTRATOR = "999988887777"
 MEMBER_TEMPLATE = "deploy/member-role.yaml"
 
-# What Lambda itself does with a function's role, so that no call of the code shows it.
+# What Lambda itself does with a function's role, which no call of the code shows.
 PLATFORM = {
     "RemediateRole": {
         "logs:CreateLogStream",
@@ -28,28 +28,28 @@ PLATFORM = {
     "SweepRole": {"logs:CreateLogStream", "logs:PutLogEvents"},
 }
 
-# Everything that is allowed on `*`, with why IAM or the proof allows nothing narrower.
+# Everything that is allowed on `*`, with the reason why nothing narrower would do.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
 ON_EVERYTHING = {
-    "iam:ListServerCertificates": "a list of the account knows no resource",
-    "ec2:DescribeRegions": "knows no resource",
-    "elasticloadbalancing:DescribeLoadBalancers": "describes know no resource",
-    "elasticloadbalancing:DescribeListeners": "describes know no resource",
-    "elasticloadbalancing:DescribeListenerCertificates": "describes know no resource",
-    "cloudfront:ListDistributions": "knows no resource",
-    "appsync:ListDomainNames": "knows no resource",
-    "elasticbeanstalk:DescribeApplications": "what is not granted is left out without an error",
-    "elasticbeanstalk:DescribeEnvironments": "what is not granted is left out without an error",
-    "elasticbeanstalk:DescribeConfigurationSettings": "what is not granted is left out likewise",
-    "securityhub:GetFindings": "findings are no resources, and members' belong to their hubs",
-    "securityhub:BatchUpdateFindings": "findings are no resources",
+    "iam:ListServerCertificates": "has no resource-level permissions",
+    "ec2:DescribeRegions": "has no resource-level permissions",
+    "elasticloadbalancing:DescribeLoadBalancers": "has no resource-level permissions",
+    "elasticloadbalancing:DescribeListeners": "has no resource-level permissions",
+    "elasticloadbalancing:DescribeListenerCertificates": "has no resource-level permissions",
+    "cloudfront:ListDistributions": "has no resource-level permissions",
+    "appsync:ListDomainNames": "has no resource-level permissions",
+    "elasticbeanstalk:DescribeApplications": "what is denied is left out without an error",
+    "elasticbeanstalk:DescribeEnvironments": "what is denied is left out without an error",
+    "elasticbeanstalk:DescribeConfigurationSettings": "what is denied is left out without an error",
+    "securityhub:GetFindings": "findings are not IAM resources, and belong to the hubs of members",
+    "securityhub:BatchUpdateFindings": "findings are not IAM resources",
 }
 
 ROLES = ["RemediateRole", "SweepRole", "MemberRole"]
 
 
 def stack_of(role: str) -> Stack:
-    """The stack that makes a role, with everything that it can allow."""
+    """Return the stack that creates a role, with everything that the role can allow."""
     if role == "MemberRole":
         return load_stack(MEMBER_TEMPLATE, AdministratorAccountId=ADMINISTRATOR)
     return load_stack(MemberRoleName="iam26-remediation-member")
@@ -61,20 +61,20 @@ def statements_of(role: str) -> list[Statement]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_action_is_a_wildcard(role: str) -> None:
-    """Each action is written out, and nothing is allowed by leaving something else out."""
+    """Each action is spelled out, and nothing is allowed by excluding something else."""
     for statement in statements_of(role):
         assert not [action for action in list_of(statement["Action"]) if "*" in action]
         assert not {"NotAction", "NotResource"} & statement.keys()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_has_no_policies_but_its_own(role: str) -> None:
-    """No managed policy adds what is not written here."""
+def test_a_role_has_no_managed_policies(role: str) -> None:
+    """No managed policy adds permissions that the template does not show."""
     assert "ManagedPolicyArns" not in stack_of(role).properties(role)
 
 
-def test_on_everything_is_only_what_knows_no_resource() -> None:
-    """The list of what is allowed on `*` is exactly the one with reasons."""
+def test_each_action_on_every_resource_has_a_reason() -> None:
+    """The actions allowed on `*` are exactly those listed with a reason."""
     allowed = {
         action
         for role in ROLES
@@ -103,8 +103,8 @@ RESOURCES = {
 }
 
 
-def test_everything_else_is_on_what_it_is_for() -> None:
-    """What knows resources is allowed on ours alone."""
+def test_every_other_action_is_on_resources_of_the_stack() -> None:
+    """Actions with resource-level permissions are allowed on the resources they are for alone."""
     allowed = {
         action: statement["Resource"]
         for statement in statements_of("RemediateRole")
@@ -115,7 +115,7 @@ def test_everything_else_is_on_what_it_is_for() -> None:
     assert allowed == RESOURCES
 
 
-def test_the_sweep_writes_to_two_queues_alone() -> None:
+def test_the_sweep_sends_to_two_queues_only() -> None:
     """The sweep sends to the remediation queue, and Lambda to the queue of failed sweeps."""
     resources = {
         statement["Resource"]
@@ -126,8 +126,8 @@ def test_the_sweep_writes_to_two_queues_alone() -> None:
     assert resources == {"<Queue.Arn>", "<SweepDeadLetterQueue.Arn>"}
 
 
-def test_the_archive_can_be_listed_only_where_certificates_are() -> None:
-    """Listing the bucket is allowed below the prefix of certificates."""
+def test_the_archive_can_be_listed_only_below_certificates() -> None:
+    """Listing the bucket is allowed below the prefix `certificates/` only."""
     [listing] = [
         one for one in statements_of("RemediateRole") if "s3:ListBucket" in list_of(one["Action"])
     ]
@@ -135,15 +135,15 @@ def test_the_archive_can_be_listed_only_where_certificates_are() -> None:
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "certificates/*"}}
 
 
-def test_no_role_is_assumed_unless_one_is_named() -> None:
-    """Without MemberRoleName the function cannot become anyone else."""
+def test_no_role_can_be_assumed_unless_one_is_named() -> None:
+    """Without MemberRoleName the function cannot assume any role."""
     alone = list_actions(load_stack().statements("RemediateRole"))
 
     assert list_actions(statements_of("RemediateRole")) - alone == {"sts:AssumeRole"}
 
 
-def test_members_trust_the_function_by_its_name() -> None:
-    """A member role trusts the administrator's account, for the function's role alone."""
+def test_member_roles_trust_the_function_role_by_its_name() -> None:
+    """A member role trusts the administrator account, for the role of the function alone."""
     stack = stack_of("MemberRole")
     [trust] = stack.properties("MemberRole")["AssumeRolePolicyDocument"]["Statement"]
     name = load_stack().properties("RemediateRole")["RoleName"]
@@ -155,8 +155,8 @@ def test_members_trust_the_function_by_its_name() -> None:
     }
 
 
-def test_the_names_of_roles_fit_together() -> None:
-    """The member role's default name is one that the main template can be told."""
+def test_the_default_name_of_the_member_role_is_accepted() -> None:
+    """The default name of the member role can be passed to the main template."""
     default = load_stack(MEMBER_TEMPLATE).parameters["RoleName"]["Default"]
     stack = stack_of("MemberRole")
 
@@ -169,21 +169,21 @@ def test_the_names_of_roles_fit_together() -> None:
     )
 
 
-def test_the_administrator_gets_no_member_role() -> None:
-    """A StackSet over the whole organisation makes nothing in the administrator's account."""
+def test_the_administrator_account_gets_no_member_role() -> None:
+    """A StackSet over the whole organisation creates nothing in the administrator account."""
     assert not load_stack(MEMBER_TEMPLATE, AdministratorAccountId="111122223333").resources
 
 
 @pytest.mark.parametrize("role", ["RemediateRole", "SweepRole"])
-def test_only_lambda_runs_as_the_functions(role: str) -> None:
-    """Nobody but Lambda may assume a function's role."""
+def test_only_lambda_can_assume_the_roles_of_the_functions(role: str) -> None:
+    """Nobody but Lambda can assume the role of a function."""
     [trust] = stack_of(role).properties(role)["AssumeRolePolicyDocument"]["Statement"]
 
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_each_function_runs_as_its_role() -> None:
-    """The roles that are tested here are those that the functions have."""
+def test_each_function_has_its_role() -> None:
+    """The roles tested here are those that the functions have."""
     functions = load_stack().of_type("AWS::Serverless::Function")
 
     assert {name: one["Properties"]["Role"] for name, one in functions.items()} == {
@@ -215,8 +215,8 @@ def test_a_role_allows_what_the_code_calls(role: str, function: str, whose: str)
     assert not unused, f"{role} allows what no functional test called"
 
 
-def test_operations_become_actions() -> None:
-    """An operation is mapped to the action that AWS checks, by service and by name."""
+def test_operations_are_mapped_to_actions() -> None:
+    """An operation is mapped to the IAM action that AWS checks, by service and by name."""
     operations = [
         "elb.DescribeLoadBalancers",
         "elbv2.DescribeListeners",
@@ -237,8 +237,8 @@ def test_operations_become_actions() -> None:
     }
 
 
-def test_records_of_several_runs_add_up(tmp_path: Path) -> None:
-    """What parallel workers recorded is one record."""
+def test_records_of_parallel_workers_are_merged(tmp_path: Path) -> None:
+    """The records of parallel workers are read as one."""
     records: list[dict[str, Any]] = [
         {"remediate": {"own": ["iam.ListServerCertificates"], "member": []}},
         {"remediate": {"own": ["s3.PutObject"]}, "sweep": {"own": ["sqs.SendMessage"]}},
@@ -252,7 +252,7 @@ def test_records_of_several_runs_add_up(tmp_path: Path) -> None:
     assert called["sweep"]["own"] == {"sqs.SendMessage"}
 
 
-def test_without_a_record_it_says_what_to_run(tmp_path: Path) -> None:
-    """Whoever runs the template tests first is told what they need."""
+def test_without_records_the_error_says_what_to_run(tmp_path: Path) -> None:
+    """Whoever runs the template tests first is told which tests to run before."""
     with pytest.raises(NothingRecordedError, match="make functional"):
         load_operations(tmp_path)

@@ -4,18 +4,21 @@ import json
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped] # cfn-lint brings it; it ships no types
 
-from tests.template.stack import Statement, find_policy, list_of, load_stack
+from tests.template.stack import PROJECT, Statement, find_policy, list_of, load_stack
 
 STACK = load_stack()
+OBSERVABILITY = STACK.nested("ObservabilityStack")
 QUEUES = ["Queue", "DeadLetterQueue", "SweepDeadLetterQueue"]
 RULES = ["ImportedRule", "CustomActionRule", "SweepRule"]
 FUNCTIONS = ["RemediateFunction", "SweepFunction"]
 FOURTEEN_DAYS = 14 * 24 * 3600
+CHECKOV = PROJECT / ".checkov.yaml"
 
 
 def allowed_senders(queue: str) -> list[Any]:
-    """Who may send to a queue: the rules, and principals of AWS accounts."""
+    """Return who may send to a queue: rules, and principals of AWS accounts."""
     senders: list[Any] = []
     for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", f"<{queue}>"):
         if statement["Effect"] == "Allow":
@@ -34,7 +37,7 @@ def _list_senders(statement: Statement) -> list[Any]:
 
 @pytest.mark.parametrize("queue", sorted(STACK.of_type("AWS::SQS::Queue")))
 def test_every_queue_is_encrypted_and_keeps_for_14_days(queue: str) -> None:
-    """SQS encrypts each queue, and nothing is dropped earlier than it must be."""
+    """SQS encrypts each queue, and messages are kept for as long as SQS allows."""
     properties = STACK.properties(queue)
 
     assert properties["SqsManagedSseEnabled"] is True
@@ -42,8 +45,8 @@ def test_every_queue_is_encrypted_and_keeps_for_14_days(queue: str) -> None:
 
 
 @pytest.mark.parametrize("queue", sorted(STACK.of_type("AWS::SQS::Queue")))
-def test_every_queue_is_reached_over_tls_alone(queue: str) -> None:
-    """Each queue's policy denies messages, in both directions, without TLS."""
+def test_every_queue_requires_tls(queue: str) -> None:
+    """Each queue's policy denies sending and receiving without TLS."""
     denials = [
         statement
         for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", f"<{queue}>")
@@ -57,8 +60,8 @@ def test_every_queue_is_reached_over_tls_alone(queue: str) -> None:
     assert {"sqs:SendMessage", "sqs:ReceiveMessage"} <= set(denial["Action"])
 
 
-def test_only_the_rules_and_the_sweep_send() -> None:
-    """The policies let exactly those send whose messages each queue is for."""
+def test_only_the_rules_and_the_sweep_can_send() -> None:
+    """Each queue's policy allows exactly the senders that the queue is for."""
     assert {queue: allowed_senders(queue) for queue in QUEUES} == {
         "Queue": ["<ImportedRule.Arn>", "<CustomActionRule.Arn>", "<SweepRole.Arn>"],
         "DeadLetterQueue": ["<ImportedRule.Arn>", "<CustomActionRule.Arn>"],
@@ -66,8 +69,8 @@ def test_only_the_rules_and_the_sweep_send() -> None:
     }
 
 
-def test_a_permission_to_send_anywhere_does_not_reach_the_queue() -> None:
-    """Whoever is neither a service of AWS nor the sweep is denied, whatever their own policies."""
+def test_a_permission_to_send_to_any_queue_is_not_enough() -> None:
+    """Anyone but AWS services and the sweep is denied, whatever their own policies allow."""
     [denial] = [
         statement
         for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", "<Queue>")
@@ -87,8 +90,8 @@ def test_a_permission_to_send_anywhere_does_not_reach_the_queue() -> None:
     }
 
 
-def test_what_fails_five_times_waits_behind_the_queue() -> None:
-    """The queue redrives to the dead-letter queue."""
+def test_a_message_received_five_times_moves_to_the_dead_letter_queue() -> None:
+    """After five receives a message moves to the dead-letter queue."""
     assert STACK.properties("Queue")["RedrivePolicy"] == {
         "deadLetterTargetArn": "<DeadLetterQueue.Arn>",
         "maxReceiveCount": 5,
@@ -96,16 +99,16 @@ def test_what_fails_five_times_waits_behind_the_queue() -> None:
 
 
 @pytest.mark.parametrize("rule", sorted(STACK.of_type("AWS::Events::Rule")))
-def test_every_target_has_a_dead_letter_queue_that_takes_from_it(rule: str) -> None:
-    """What a rule cannot deliver is kept, and the queue's policy lets the rule do so."""
+def test_every_target_has_a_dead_letter_queue_that_accepts_its_rule(rule: str) -> None:
+    """What a rule cannot deliver is saved, and the queue's policy allows the rule to send it."""
     for target in STACK.properties(rule)["Targets"]:
-        kept_in = target["DeadLetterConfig"]["Arn"].strip("<>").removesuffix(".Arn")
+        saved_in = target["DeadLetterConfig"]["Arn"].strip("<>").removesuffix(".Arn")
 
-        assert f"<{rule}.Arn>" in allowed_senders(kept_in)
+        assert f"<{rule}.Arn>" in allowed_senders(saved_in)
 
 
-def test_doors_lead_to_the_queue_and_the_schedule_to_the_sweep() -> None:
-    """Each rule has one target, which lets it in."""
+def test_events_go_to_the_queue_and_the_schedule_to_the_sweep() -> None:
+    """Each rule has one target, which accepts it."""
     targets = {
         rule: [target["Arn"] for target in STACK.properties(rule)["Targets"]] for rule in RULES
     }
@@ -121,8 +124,8 @@ def test_doors_lead_to_the_queue_and_the_schedule_to_the_sweep() -> None:
     assert permission["Principal"] == "events.amazonaws.com"
 
 
-def test_a_message_comes_again_only_after_its_invocation() -> None:
-    """The visibility timeout is six times the function's timeout, and the batching window."""
+def test_a_message_is_retried_only_after_its_invocation_ended() -> None:
+    """The visibility timeout is six times the function's timeout plus the batching window."""
     function = STACK.properties("RemediateFunction")
     source = function["Events"]["Queue"]["Properties"]
     window = source["MaximumBatchingWindowInSeconds"]
@@ -130,8 +133,8 @@ def test_a_message_comes_again_only_after_its_invocation() -> None:
     assert STACK.properties("Queue")["VisibilityTimeout"] == 6 * function["Timeout"] + window
 
 
-def test_a_batch_fails_in_parts() -> None:
-    """The queue hands over batches, takes back single messages, and starts few invocations."""
+def test_messages_of_a_batch_fail_one_by_one() -> None:
+    """The event source delivers batches, retries single messages and starts few invocations."""
     source = STACK.properties("RemediateFunction")["Events"]["Queue"]
 
     assert source["Type"] == "SQS"
@@ -144,8 +147,8 @@ def test_a_batch_fails_in_parts() -> None:
     }
 
 
-def test_a_sweep_that_is_given_up_is_kept() -> None:
-    """Lambda repeats a sweep that failed, and then tells the queue of failed sweeps."""
+def test_an_abandoned_sweep_is_saved() -> None:
+    """Lambda retries a failed sweep, and then sends it to the queue of failed sweeps."""
     config = STACK.properties("SweepFunction")["EventInvokeConfig"]
 
     assert config["MaximumRetryAttempts"] == 2
@@ -155,8 +158,8 @@ def test_a_sweep_that_is_given_up_is_kept() -> None:
     }
 
 
-def test_the_archive_outlives_the_stack_as_it_is() -> None:
-    """The bucket is versioned, encrypted and private, and stays, with its policy."""
+def test_the_archive_is_protected_and_outlives_the_stack() -> None:
+    """The bucket is versioned, encrypted and private, and is retained with its policy."""
     bucket = STACK.properties("ArchiveBucket")
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
 
@@ -169,8 +172,8 @@ def test_the_archive_outlives_the_stack_as_it_is() -> None:
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
 
 
-def test_the_archive_is_reached_over_tls_alone() -> None:
-    """Bucket and objects deny every request without TLS."""
+def test_the_archive_requires_tls() -> None:
+    """Every request to the bucket or its objects without TLS is denied."""
     [denial] = find_policy(STACK, "AWS::S3::BucketPolicy", "<ArchiveBucket>")
 
     assert denial["Effect"] == "Deny"
@@ -180,8 +183,8 @@ def test_the_archive_is_reached_over_tls_alone() -> None:
     assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_alarms_can_publish() -> None:
-    """The topic lets alarms of this account publish, and no key stands in their way."""
+def test_alarms_can_publish_to_the_topic() -> None:
+    """The topic allows alarms of this account to publish, and no KMS key prevents it."""
     policy = find_policy(STACK, "AWS::SNS::TopicPolicy", "<Topic>")
     [alarms] = [one for one in policy if one["Sid"] == "OurAlarmsPublish"]
 
@@ -195,8 +198,8 @@ def test_alarms_can_publish() -> None:
     assert "KmsMasterKeyId" not in STACK.properties("Topic")
 
 
-def test_nobody_else_publishes() -> None:
-    """Besides alarms only the function may publish, and only over TLS."""
+def test_nobody_else_can_publish_to_the_topic() -> None:
+    """Besides alarms, only the remediation function may publish, and only over TLS."""
     policy = find_policy(STACK, "AWS::SNS::TopicPolicy", "<Topic>")
 
     assert [one["Principal"] for one in policy if one["Effect"] == "Allow"] == [
@@ -208,8 +211,8 @@ def test_nobody_else_publishes() -> None:
     ]
 
 
-def test_an_address_is_subscribed() -> None:
-    """NotificationEmail gets what the topic says."""
+def test_the_email_address_is_subscribed() -> None:
+    """NotificationEmail is subscribed to the topic."""
     properties = load_stack(NotificationEmail="team@example.com").properties("EmailSubscription")
 
     assert properties == {
@@ -220,10 +223,10 @@ def test_an_address_is_subscribed() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_logs_are_kept_as_long_as_asked(function: str) -> None:
-    """Each function logs JSON into a group of ours, with retention."""
+def test_logs_are_json_and_kept_for_the_retention_period(function: str) -> None:
+    """Each function logs JSON to a log group of the stack, with the retention asked for."""
     stack = load_stack(LogRetentionDays=30)
-    config = stack.properties(function)["LoggingConfig"]
+    config = stack.function(function)["LoggingConfig"]
 
     assert config["LogFormat"] == "JSON"
     assert stack.properties(config["LogGroup"].strip("<>"))["RetentionInDays"] == 30
@@ -233,10 +236,10 @@ def test_logs_are_kept_as_long_as_asked(function: str) -> None:
 
 
 def watched() -> dict[tuple[str, str, str], str]:
-    """Which alarm watches what: by namespace, metric and resource."""
+    """Return which alarm watches what, by namespace, metric and resource."""
     return {
         (metric["Namespace"], metric["MetricName"], dimension["Value"].strip("<>")): name
-        for name, alarm in STACK.of_type("AWS::CloudWatch::Alarm").items()
+        for name, alarm in OBSERVABILITY.of_type("AWS::CloudWatch::Alarm").items()
         for metric in _list_metrics(alarm["Properties"])
         for dimension in metric["Dimensions"]
     }
@@ -248,8 +251,8 @@ def _list_metrics(properties: dict[str, Any]) -> list[dict[str, Any]]:
     return [one["MetricStat"]["Metric"] for one in properties["Metrics"] if "MetricStat" in one]
 
 
-def test_every_resource_that_can_fail_has_its_alarm() -> None:
-    """Queues, functions, rules and the topic of the template are all watched, and no other."""
+def test_every_resource_that_can_fail_has_an_alarm() -> None:
+    """All queues, functions, rules and the topic of the stack are watched, and nothing else."""
     wanted = {
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Queue.QueueName"),
         ("AWS/SNS", "NumberOfNotificationsFailed", "Topic.TopicName"),
@@ -273,10 +276,10 @@ def test_every_resource_that_can_fail_has_its_alarm() -> None:
     assert watched().keys() == wanted
 
 
-@pytest.mark.parametrize("alarm", sorted(STACK.of_type("AWS::CloudWatch::Alarm")))
-def test_every_alarm_tells_someone_what_to_do(alarm: str) -> None:
-    """An alarm goes to the topic, is silent on no data, and says what to do."""
-    properties = STACK.properties(alarm)
+@pytest.mark.parametrize("alarm", sorted(OBSERVABILITY.of_type("AWS::CloudWatch::Alarm")))
+def test_every_alarm_notifies_and_says_what_to_do(alarm: str) -> None:
+    """Each alarm notifies the topic, ignores missing data, and says what to do."""
+    properties = OBSERVABILITY.properties(alarm)
     description = properties["AlarmDescription"]
     advice = ("Look", "look", "Check", "log", "raise")
 
@@ -287,11 +290,11 @@ def test_every_alarm_tells_someone_what_to_do(alarm: str) -> None:
     assert 100 < len(description) <= 1024
 
 
-def test_one_failure_is_enough() -> None:
-    """All but the two that mean 'for too long' fire at the first thing that failed."""
+def test_alarms_fire_at_the_first_failure() -> None:
+    """Every alarm fires at the first failure, except the two that mean 'for too long'."""
     thresholds = {
         name: (one["Properties"]["Threshold"], one["Properties"]["EvaluationPeriods"])
-        for name, one in STACK.of_type("AWS::CloudWatch::Alarm").items()
+        for name, one in OBSERVABILITY.of_type("AWS::CloudWatch::Alarm").items()
     }
     visibility = STACK.properties("Queue")["VisibilityTimeout"]
     age, _ = thresholds.pop("QueueAgeAlarm")
@@ -300,14 +303,14 @@ def test_one_failure_is_enough() -> None:
     assert set(thresholds.values()) == {(1, 1)}
     assert 2 * visibility < age < 3 * visibility
     assert postponed == (1, 2)
-    # Each try falls into a period, so that findings that stay postponed are in all of them.
-    assert STACK.properties("PostponedFindingsAlarm")["Period"] > visibility
+    # Each attempt falls into a period, so findings that stay postponed are counted in all of them.
+    assert OBSERVABILITY.properties("PostponedFindingsAlarm")["Period"] > visibility
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_an_alarm_adds_up_what_did_not_arrive(rule: str) -> None:
-    """The alarm of a rule counts what failed, what was kept and what was lost."""
-    metrics = STACK.properties(f"{rule}Alarm")["Metrics"]
+def test_an_alarm_sums_up_what_a_rule_did_not_deliver(rule: str) -> None:
+    """The alarm of a rule counts what failed, what was saved and what was lost."""
+    metrics = OBSERVABILITY.properties(f"{rule}Alarm")["Metrics"]
     [total] = [one for one in metrics if "Expression" in one]
     parts = [one for one in metrics if "MetricStat" in one]
 
@@ -315,13 +318,50 @@ def test_an_alarm_adds_up_what_did_not_arrive(rule: str) -> None:
     assert all(one["ReturnData"] is False for one in parts)
 
 
-@pytest.mark.parametrize(
-    "file", ["template.yaml", "deploy/custom-action.yaml", "deploy/member-role.yaml"]
-)
-def test_every_suppression_has_its_reason(file: str) -> None:
-    """A check that is switched off says why, beside it."""
+def test_alarms_watch_the_service_that_the_functions_report_as() -> None:
+    """The metrics that alarms watch have the service name that the functions are given."""
+    services = {metric for namespace, _, metric in watched() if namespace == "IAM26Remediation"}
+
+    for function in FUNCTIONS:
+        variables = STACK.function(function)["Environment"]["Variables"]
+        assert services == {variables["POWERTOOLS_SERVICE_NAME"]}
+
+
+TEMPLATES = [
+    "template.yaml",
+    *(f"deploy/{one.name}" for one in (PROJECT / "deploy").glob("*.yaml")),
+]
+
+
+def read_checkov_config() -> dict[str, list[str]]:
+    """Return the configuration of checkov."""
+    config: dict[str, list[str]] = yaml.safe_load(CHECKOV.read_text())
+    return config
+
+
+def test_checkov_checks_every_template() -> None:
+    """No template escapes the security checks."""
+    assert sorted(read_checkov_config()["file"]) == sorted(TEMPLATES)
+
+
+def test_every_check_skipped_everywhere_has_a_reason() -> None:
+    """A check that is skipped for all templates says why in the lines above it."""
+    above: list[str] = []
+    for line in CHECKOV.read_text().partition("skip-check:")[2].splitlines():
+        if line.startswith("  - "):
+            assert len(" ".join(above)) > 40, line
+            above = []
+        else:
+            above.append(line.strip(" #"))
+
+
+@pytest.mark.parametrize("file", TEMPLATES)
+def test_every_check_skipped_for_a_resource_has_a_reason(file: str) -> None:
+    """A check that is skipped for a resource says why, beside it, and is not skipped anyway."""
     template = load_stack(file).template
+    everywhere = read_checkov_config()["skip-check"]
     assert "checkov:skip" not in json.dumps(template)
     for resource in template["Resources"].values():
         for skipped in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             assert len(skipped["comment"]) > 40
+            assert skipped["id"] not in everywhere

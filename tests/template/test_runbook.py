@@ -1,4 +1,4 @@
-"""The runbook: whoever is called by an alarm finds what to do."""
+"""The runbook: whoever is paged by an alarm finds what to do."""
 
 import re
 
@@ -8,47 +8,47 @@ from tests.template.stack import PROJECT, load_stack
 
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 STACK = load_stack()
-ALARMS = sorted(STACK.of_type("AWS::CloudWatch::Alarm"))
+ALARMS = sorted(STACK.nested("ObservabilityStack").of_type("AWS::CloudWatch::Alarm"))
 
 
 def read_sections() -> dict[str, str]:
-    """Give the text below each heading."""
+    """Return the text below each heading."""
     parts = re.split(r"^#{2,3} (.+)$", RUNBOOK, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def make_anchor(heading: str) -> str:
-    """Give a heading's anchor as GitHub makes it."""
+    """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
-def test_each_alarm_has_its_section(alarm: str) -> None:
-    """An alarm's name leads to what it means and what to do."""
+def test_each_alarm_has_a_section(alarm: str) -> None:
+    """The name of each alarm leads to what it means and what to do."""
     assert len(read_sections()[alarm].split()) > 20
     assert f"| [{alarm}](#{alarm.lower()}) |" in RUNBOOK
 
 
-def test_no_section_is_of_an_alarm_that_is_gone() -> None:
-    """What is called like an alarm is one."""
+def test_each_section_named_after_an_alarm_has_its_alarm() -> None:
+    """No section describes an alarm that no longer exists."""
     assert {name for name in read_sections() if name.endswith("Alarm")} == set(ALARMS)
 
 
-def test_links_lead_somewhere() -> None:
-    """Each link within the runbook has its heading."""
+def test_links_have_a_target() -> None:
+    """Each link within the runbook leads to a heading."""
     anchors = {make_anchor(heading) for heading in read_sections()}
 
     assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= anchors
 
 
-def test_names_are_those_of_the_stack() -> None:
-    """Each output and resource that a command asks for is there."""
+def test_commands_name_what_the_stack_has() -> None:
+    """Each output and resource that a command refers to exists in the stack."""
     assert set(re.findall(r"(?<!-)\boutput (\w+)", RUNBOOK)) <= STACK.outputs.keys()
     assert set(re.findall(r"\bresource (\w+)", RUNBOOK)) <= STACK.resources.keys()
 
 
-def test_log_lines_are_those_of_the_code() -> None:
-    """Each log message that the runbook tells to look for is one that the code writes."""
+def test_log_messages_are_those_of_the_code() -> None:
+    """Each log message that the runbook tells the reader to look for is written by the code."""
     code = "\n".join(path.read_text() for path in (PROJECT / "handlers").rglob("*.py"))
     named = re.findall(r"log lines? `([^`]+)`", " ".join(RUNBOOK.split()))
 

@@ -113,9 +113,10 @@ class Chain:
         output = ("--output-template-file", target)
         self._run_sam("package", "--resolve-s3", "--template-file", built, *output)
         packaged = read_template(target)
-        nested = packaged["Resources"]["CustomActionStack"]["Properties"]
-        # SAM CLI itself takes no URL back that is not of AWS's own S3.
-        nested["TemplateURL"] = str(BUILT / "CustomActionStack" / "template.yaml")
+        for name, resource in packaged["Resources"].items():
+            if resource["Type"] == "AWS::CloudFormation::Stack":
+                # SAM CLI itself takes no URL back that is not of AWS's own S3.
+                resource["Properties"]["TemplateURL"] = str(BUILT / name / "template.yaml")
         return write_template(packaged, target)
 
     def deploy(self, *parameters: str, template: Path = BUILT / "template.yaml") -> None:
