@@ -17,6 +17,7 @@ from tests.unit.remediation.conftest import ReadLog
 
 DENIED = AwsCallError("DeleteServerCertificate", "AccessDenied")
 LISTENER = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/app/edge/1/2"
+VALID = NOW + timedelta(days=90)
 EVIDENCE = make_references(regions_left_out=("sa-east-1",))
 
 
@@ -128,13 +129,13 @@ class TestLookedAtAgain:
     @pytest.mark.parametrize(
         ("changed", "outcome"),
         [
-            ({"id": "ASCARENEWED0000000001", "expiration": NOW + timedelta(days=90)}, "valid"),
-            ({"id": "ASCAREPLACED000000001"}, "replaced"),
-            ({"expiration": NOW + timedelta(days=90)}, "valid"),
-            ({"arn": make_arn(path="/new/"), "path": "/new/"}, "moved"),
+            ({"id": "ASCARENEWED0000000001", "expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"id": "ASCAREPLACED000000001"}, Outcome.UNVERIFIED),
+            ({"expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"arn": make_arn(path="/new/"), "path": "/new/"}, Outcome.UNVERIFIED),
         ],
     )
-    def test_changed(self, world: World, changed: dict[str, object], outcome: str) -> None:
+    def test_changed(self, world: World, changed: dict[str, object], outcome: Outcome) -> None:
         """A certificate that is no longer what was proven is kept, and nothing is archived."""
         [files] = world.certificates.stored.values()
         current = files.certificate.model_copy(update=changed)
@@ -142,8 +143,7 @@ class TestLookedAtAgain:
 
         conclusion = delete(world)
 
-        expected = Outcome.NOT_EXPIRED if outcome == "valid" else Outcome.UNVERIFIED
-        assert conclusion.outcome is expected
+        assert conclusion.outcome is outcome
         assert world.certificates.deleted == []
         assert "DeleteServerCertificate" not in world.certificates.calls
         assert world.archive.versions == []
@@ -298,7 +298,7 @@ class TestUnanswered:
         """The certificate that has the name since is never hit by the repetition."""
         [files] = world.certificates.stored.values()
         renewed = files.certificate.model_copy(
-            update={"id": "ASCARENEWED0000000001", "expiration": NOW + timedelta(days=90)}
+            update={"id": "ASCARENEWED0000000001", "expiration": VALID}
         )
 
         def delete_without_answer() -> None:
