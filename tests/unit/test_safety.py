@@ -35,8 +35,8 @@ OPERATIONS = (
     "BatchUpdateFindings",
     "Publish",
 )
-# Worlds are many: five times the examples of other tests, few of them under `make mutants`.
-EXAMPLES = settings.default.max_examples
+# What other tests draw, a hundred unless it is set: worlds are as many times more various.
+EXAMPLES = settings().max_examples
 ERRORS = (TransientError("throttled"), AwsCallError("Operation", "AccessDenied"))
 
 

@@ -60,6 +60,7 @@ class Stopwatch:
         self.seconds = 1000.0
 
     def __call__(self) -> float:
+        """Return the seconds so far."""
         return self.seconds
 
 
