@@ -14,13 +14,14 @@ def describe(stats: dict[str, int]) -> tuple[str, bool]:
     """
     killed, total = stats["killed"] + stats["timeout"] + stats["segfault"], stats["total"]
     score = killed / total if total else 0.0
-    return (
+    sentence = (
         f"{killed} of {total} mutants killed: at least {score:.1%} of those that change "
-        f"behaviour, {TARGET:.0%} is needed",
-        score >= TARGET,
+        f"behaviour, {TARGET:.0%} is needed"
     )
+    return sentence, score >= TARGET
 
 
 if __name__ == "__main__":
     sentence, is_enough = describe(json.loads(Path(sys.argv[1]).read_text()))
-    sys.exit(sys.stdout.write(f"{sentence}\n") and int(not is_enough))
+    sys.stdout.write(f"{sentence}\n")
+    sys.exit(not is_enough)

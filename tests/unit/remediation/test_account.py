@@ -11,8 +11,15 @@ from models.errors import AwsCallError, TransientError
 from models.outcome import Conclusion, Outcome
 from models.reference import Gap
 from models.settings import Mode, Settings
-from tests.builders import NOW, OTHER_ACCOUNT, make_arn, make_certificate, make_reference
-from tests.fakes import OWN_ACCOUNT, World
+from tests.builders import (
+    CERTIFICATE_ID,
+    NOW,
+    OTHER_ACCOUNT,
+    make_arn,
+    make_certificate,
+    make_reference,
+)
+from tests.fakes import OWN_ACCOUNT, World, make_record
 from tests.unit.remediation.conftest import Stopwatch
 
 THROTTLED = TransientError("throttled")
@@ -179,10 +186,20 @@ class TestScreen:
 
         assert set(outcomes_of(result).values()) == {Outcome.IN_GRACE_PERIOD, Outcome.EXEMPT}
 
+    def test_gone_and_deleted_by_us(self, world: World) -> None:
+        """Of a certificate that is not listed, the archive tells whether we deleted it."""
+        world.archive.write(OWN_ACCOUNT, make_record())
+        arrival = world.add_finding(make_arn())
+
+        result = run(world, arrival)
+
+        assert outcomes_of(result) == {"finding/1": Outcome.DELETED}
+        assert [case.certificate_id for case in result.cases] == [CERTIFICATE_ID]
+
     @pytest.mark.parametrize("named", ["arn", "id"])
     def test_vanished_since_it_was_listed(self, world: World, named: str) -> None:
         """A certificate without tags to read is gone, unless a finding names it by its id."""
-        [certificate] = [world.add_expired()]
+        certificate = world.add_expired()
         arrival = world.add_finding(getattr(certificate, named))
         world.certificates.before["ListServerCertificateTags"] = world.certificates.stored.clear
 

@@ -1,5 +1,6 @@
 """A batch: what is not ours is refused, and accounts are worked on side by side."""
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,11 +18,27 @@ from models.finding import Finding, FindingKey, Resource, Workflow, WorkflowStat
 from models.outcome import Outcome
 from models.reference import Gap
 from tests.builders import NOW, OTHER_ACCOUNT, make_arn, make_finding, make_reference
-from tests.fakes import FakeAccount, World, read_outcomes
+from tests.fakes import FakeAccount, World, make_arrival, read_outcomes
 from tests.unit.remediation.conftest import ReadLog, ReadMetrics
 
 PATIENCE_SECONDS = 10
 ACCOUNTS = tuple(f"{number:012}" for number in range(1, ACCOUNTS_AT_ONCE + 1))
+
+
+def add_account(world: World, account_id: str) -> str:
+    """Put an account in scope, with an unused expired certificate and a finding about it."""
+    account = FakeAccount(account_id, world.clock)
+    account.certificates.put(
+        ServerCertificate(
+            name="web",
+            id=f"ASCA{account_id}0000",
+            arn=make_arn("web", path="/", account_id=account_id),
+            expiration=NOW - timedelta(days=30),
+        )
+    )
+    world.accounts.known[account_id] = account
+    world.security_hub.put(make_finding_of(account_id))
+    return account_id
 
 
 @pytest.fixture
@@ -30,17 +47,7 @@ def organization() -> World:
     world = World()
     world.accounts.others_in_scope = True
     for account_id in ACCOUNTS:
-        account = FakeAccount(account_id, world.clock)
-        account.certificates.put(
-            ServerCertificate(
-                name="web",
-                id=f"ASCA{account_id}0000",
-                arn=make_arn("web", path="/", account_id=account_id),
-                expiration=NOW - timedelta(days=30),
-            )
-        )
-        world.accounts.known[account_id] = account
-        world.security_hub.put(make_finding_of(account_id))
+        add_account(world, account_id)
     return world
 
 
@@ -192,6 +199,11 @@ class TestRefreshed:
         assert results[arrivals[0].finding.key] == Postponed(error)
         assert read_outcomes(results) == {"finding/1": "postponed", "finding/2": "deleted"}
 
+    def test_is_not_there(self, world: World) -> None:
+        """A finding that Security Hub does not have is taken as it came."""
+        arrival = make_arrival(make_finding(Id="finding/9"))
+        assert read_outcomes(world.run(arrival)) == {"finding/9": "already-gone"}
+
     def test_keeps_how_it_arrived(self, world: World, read_log: ReadLog) -> None:
         """A finding that was read anew keeps its Region and event."""
         arrival = replace(
@@ -277,6 +289,15 @@ class TestReported:
 
         assert world.run(arrival) == {arrival.finding.key: Postponed(error)}
 
+    def test_what_ended_early_in_several_accounts(self, organization: World) -> None:
+        """Findings of accounts that were never entered all have a result."""
+        organization.security_hub.fail("GetFindings", AwsCallError("GetFindings", "AccessDenied"))
+
+        results = run_all(organization)
+
+        assert {outcome_of(results, one) for one in ACCOUNTS} == {Outcome.UNVERIFIED}
+        assert not any("AssumeRole" in one for one in organization.accounts.calls)
+
     def test_scans_are_measured(self, world: World, read_metrics: ReadMetrics) -> None:
         """How long scans took, and the calls that they cost, are metrics."""
         arrival = world.add_finding(world.add_expired().arn)
@@ -304,6 +325,23 @@ class TestSideBySide:
         results = run_all(organization)
 
         assert {outcome_of(results, one) for one in ACCOUNTS} == {Outcome.DELETED}
+
+    def test_only_so_many_at_once(self, organization: World) -> None:
+        """One account more than are worked on at once waits until another is done."""
+        one_more = add_account(organization, "000000000099")
+        too_many = threading.Barrier(len(ACCOUNTS) + 1)
+
+        def meet() -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                too_many.wait(0.2)
+
+        for account_id in (*ACCOUNTS, one_more):
+            organization.accounts.known[account_id].before["scan"] = meet
+
+        results = run_all(organization, (*ACCOUNTS, one_more))
+
+        assert too_many.broken
+        assert outcome_of(results, one_more) is Outcome.DELETED
 
     def test_are_reported_as_they_are_done(self, organization: World) -> None:
         """A finding tells what came of it while another account is still being scanned."""

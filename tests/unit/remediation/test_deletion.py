@@ -275,13 +275,14 @@ class TestUnanswered:
         assert world.certificates.calls.count("DeleteServerCertificate") == 1
 
     @pytest.mark.parametrize("times", [1, 2])
-    def test_it_did_not(self, world: World, times: int) -> None:
-        """A certificate that is still there is deleted after all."""
+    def test_it_did_not(self, world: World, read_log: ReadLog, times: int) -> None:
+        """A certificate that is still there is deleted after all, and each time is logged."""
         unanswered = [DeleteUnansweredError("lost")] * times
         world.certificates.fail("DeleteServerCertificate", *unanswered)
 
         assert delete(world).outcome is Outcome.DELETED
         assert len(world.certificates.deleted) == 1
+        assert [line["reason"] for line in read_log()] == ["lost"] * times
 
     def test_it_never_does(self, world: World) -> None:
         """After three attempts it is left for later, undecided: the record says deleting."""
