@@ -12,7 +12,7 @@ def describe(stats: dict[str, int]) -> tuple[str, bool]:
 
     Mutants that change no behaviour count as well, so the true score is higher.
     """
-    killed, total = stats["killed"] + stats["timeout"] + stats["segfault"], stats["total"]
+    killed, total = stats["killed"] + stats["timeout"], stats["total"]
     score = killed / total if total else 0.0
     sentence = (
         f"{killed} of {total} mutants killed: at least {score:.1%} of those that change "

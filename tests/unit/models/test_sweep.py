@@ -116,3 +116,21 @@ def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
 def test_what_is_left_open(fields: dict[str, Any], *, is_open: bool) -> None:
     """A failed finding of ours is open while it is NEW, or NOTIFIED by this application."""
     assert is_left_open(make_finding(**fields)) is is_open
+
+
+def test_has_the_form_of_an_event() -> None:
+    """A message is an EventBridge event with findings in the AWS Security Finding Format."""
+    [body] = compose_messages(ENVELOPE, make_findings(1))
+    event = json.loads(body)
+    [finding] = event.pop("detail")["findings"]
+    assert finding["AwsAccountId"] == ACCOUNT
+    assert event.pop("id")
+    assert event == {
+        "version": "0",
+        "detail-type": "IAM.26 Sweep",
+        "source": "iam26-remediation",
+        "account": ACCOUNT,
+        "time": "2026-11-20T06:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+    }
