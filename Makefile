@@ -12,8 +12,8 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo organisation test lint types imports unit functional template build e2e invoke lambda-image \
-	format local lock clean
+.PHONY: help demo organisation test lint types imports unit functional mutants template build e2e invoke \
+	lambda-image format local lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ unit: $(READY) ## tests over fakes, no sockets
 functional: $(READY) ## real botocore requests against the local AWS
 	@rm -rf build/operations # what is called now is what the roles are held against
 	$(BIN)/pytest tests/local tests/functional -n 2
+
+# Anew each time, for what an earlier run found is not asked again when only the tests have changed.
+mutants: .venv-mutants/.ready ## break the rules in 1,750 ways, and count how many the unit tests notice
+	@rm -rf mutants
+	@HYPOTHESIS_PROFILE=mutants .venv-mutants/bin/mutmut run
+	@.venv-mutants/bin/mutmut results
+	@.venv-mutants/bin/mutmut export-cicd-stats
+	@.venv-mutants/bin/python tests/mutants.py mutants/mutmut-cicd-stats.json
 
 # The custom action has a template of its own because CloudFormation lacks it in some Regions: it is
 # linted where it exists.
@@ -92,14 +100,14 @@ lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
-	for tool in sam checkov e2e lambda; do \
+	for tool in sam checkov e2e lambda mutants; do \
 		$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 			--no-annotate --custom-compile-command "make lock" \
 			requirements/$$tool.in -o requirements/$$tool.txt || exit 1; \
 	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-e2e .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-e2e .venv-mutants .aws-sam build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,22 +1,39 @@
 """AWS as the remediation sees it, played by plain objects. Fakes fail like AWS does, on request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from handlers.remediation.batch import Remediation
+from handlers.remediation.cases import Arrival, Handled, Results, Subject
+from handlers.remediation.deadline import Deadline
 from handlers.remediation.report import Reporter
-from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
+from models.archive import (
+    ArchiveRecord,
+    ArchiveState,
+    StoredRecord,
+    compose_key,
+    compose_prefix,
+)
 from models.certificate import (
     CertificateFiles,
     CertificateIdentifier,
+    IdentifierKind,
     ServerCertificate,
 )
-from models.errors import AwsCallError, CertificateGoneError, CertificateInUseError, TransientError
+from models.errors import (
+    AwsCallError,
+    CertificateGoneError,
+    CertificateInUseError,
+    EventError,
+    TransientError,
+)
 from models.finding import Finding, FindingKey, Workflow
 from models.reference import Coverage, Gap, Reference, References
 from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
+from tests.builders import make_certificate, make_files, make_finding, make_references
 
 OWN_ACCOUNT = "111122223333"
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -107,9 +124,11 @@ class FakeAccount(FailsOnRequest):
         self.found: list[Reference] = []
         self.gaps: list[Gap] = []
         self.regions_left_out: tuple[str, ...] = ()
+        self.seconds_left: list[float | None] = []
         self._clock = clock
 
     def scan_references(self, seconds_left: float | None) -> References:
+        self.seconds_left.append(seconds_left)
         started_at = self._clock()
         self.enter("scan")
         coverage = Coverage(
@@ -125,6 +144,7 @@ class FakeAccount(FailsOnRequest):
             gaps=tuple(self.gaps),
             coverage=(coverage,),
             regions_left_out=self.regions_left_out,
+            calls=3,
         )
 
 
@@ -160,6 +180,8 @@ class FakeSecurityHub(FailsOnRequest):
         super().__init__()
         self.stored: dict[FindingKey, Finding] = {}
         self.notes: dict[FindingKey, str] = {}
+        self.unreadable: dict[FindingKey, EventError] = {}
+        self.reads: list[tuple[str, list[FindingKey]]] = []
         self.updates: list[FindingUpdate] = []
         self.rejected: dict[FindingKey, str] = {}
         self.postponed: dict[FindingKey, str] = {}
@@ -167,9 +189,13 @@ class FakeSecurityHub(FailsOnRequest):
     def put(self, finding: Finding) -> None:
         self.stored[finding.key] = finding
 
-    def read(self, region: str, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding]:
+    def read(
+        self, region: str, keys: Sequence[FindingKey]
+    ) -> dict[FindingKey, Finding | EventError]:
         self.enter("GetFindings")
-        return {key: self.stored[key] for key in keys if key in self.stored}
+        self.reads.append((region, list(keys)))
+        shown = self.stored | self.unreadable
+        return {key: shown[key] for key in keys if key in shown}
 
     def write(self, update: FindingUpdate) -> WriteResult:
         self.enter("BatchUpdateFindings")
@@ -209,8 +235,13 @@ class FakeArchive(FailsOnRequest):
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> list[StoredRecord]:
         self.enter("ListObjectsV2")
-        prefix = compose_prefix(account_id)
-        newest = {key: record for key, _, record in self.versions if key.startswith(prefix)}
+        by_id = identifier.kind is IdentifierKind.ID
+        prefix = compose_prefix(account_id, None if by_id else identifier.name)
+        newest = {
+            key: record
+            for key, at, record in self.versions
+            if key.startswith(prefix) and at >= since.replace(microsecond=0)
+        }
         return [StoredRecord(f"s3://archive/{key}", record) for key, record in newest.items()]
 
 
@@ -224,6 +255,70 @@ class FakeNotifications(FailsOnRequest):
     def publish(self, notification: Notification) -> None:
         self.enter("Publish")
         self.published.append(notification)
+
+
+class FakeFindingSearch(FailsOnRequest):
+    """Security Hub's search for open findings, page by page."""
+
+    def __init__(self, *pages: Sequence[Finding | EventError]) -> None:
+        super().__init__()
+        self.pages = pages
+        self.searches: list[tuple[str, str | None]] = []
+
+    def search_failed(
+        self, region: str, account_id: str | None = None
+    ) -> Iterator[Sequence[Finding | EventError]]:
+        self.searches.append((region, account_id))
+        for page in self.pages:
+            self.enter("GetFindings")
+            yield page
+
+
+class FakeQueue(FailsOnRequest):
+    """The remediation queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[str] = []
+
+    def send(self, body: str) -> None:
+        self.enter("SendMessage")
+        self.bodies.append(body)
+
+
+def make_arrival(finding: Finding | None = None, **overrides: Any) -> Arrival:
+    """Return the arrival of a finding in us-east-1."""
+    fields: dict[str, Any] = {"region": "us-east-1", "event_id": "event"}
+    return Arrival(finding or make_finding(), **fields | overrides)
+
+
+def make_subject(
+    *arrivals: Arrival, resource_id: str, certificate: ServerCertificate | None = None
+) -> Subject:
+    """Return a subject that its findings name by a resource id."""
+    identifier = CertificateIdentifier.parse(resource_id)
+    assert identifier is not None
+    return Subject(arrivals or (make_arrival(),), identifier, certificate)
+
+
+def make_record(certificate: ServerCertificate | None = None, **overrides: Any) -> ArchiveRecord:
+    """Return the record of a delete that was begun at `NOW`."""
+    fields: dict[str, Any] = {
+        "state": ArchiveState.DELETING,
+        "archived_at": NOW,
+        "files": make_files(certificate=certificate or make_certificate()),
+        "finding_ids": ("finding/1",),
+        "evidence": make_references(),
+    }
+    return ArchiveRecord.model_validate(fields | overrides)
+
+
+def read_outcomes(results: Results) -> dict[str, str]:
+    """Return the outcome of each finding by its id, or `postponed`."""
+    return {
+        key.id: result.report.outcome.value if isinstance(result, Handled) else "postponed"
+        for key, result in results.items()
+    }
 
 
 @dataclass
@@ -259,6 +354,24 @@ class World:
             Reporter(self.security_hub, self.notifications, self.clock),
             self.clock,
         )
+
+    def add_finding(self, resource_id: str, **overrides: Any) -> Arrival:
+        """Put a failed finding about a certificate in Security Hub, and return its arrival."""
+        number = len(self.security_hub.stored) + 1
+        fields = {"Id": f"finding/{number}", "Resources": [{"Id": resource_id}]}
+        finding = make_finding(**fields | overrides)
+        self.security_hub.put(finding)
+        return make_arrival(finding, event_id=f"event-{number}")
+
+    def add_expired(self, name: str = "example-cert", *, number: int = 1) -> ServerCertificate:
+        """Put an expired certificate in our account that nothing refers to."""
+        certificate = make_certificate(name, id=f"ASCAEXAMPLE{number:010}")
+        self.certificates.put(certificate)
+        return certificate
+
+    def run(self, *arrivals: Arrival, deadline: Deadline | None = None) -> Results:
+        """Remediate findings, and return what became of each."""
+        return self.remediation.run(arrivals, deadline or Deadline())
 
     def fail(self, operation: str, error: Exception) -> None:
         """Let an operation fail once, whichever fake it belongs to."""

@@ -1,7 +1,20 @@
 """Unit tests reach nothing outside of their process."""
 
+import os
+
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket
+
+# `make mutants` runs these tests a thousand times over, and each run must find the same.
+settings.register_profile(
+    "mutants",
+    max_examples=10,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.archive import ArchiveRecord, ArchiveState, compose_key, compose_prefix
-from models.certificate import CertificateFiles
+from models.archive import (
+    ArchiveRecord,
+    ArchiveState,
+    StoredRecord,
+    compose_key,
+    compose_prefix,
+    find_vouching,
+)
+from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.reference import Coverage, CoverageState
 from tests.builders import (
     ACCOUNT,
@@ -156,3 +163,96 @@ def test_prefix_is_of_one_name_alone() -> None:
     assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT, "web-2"))
     assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT))
     assert not compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT[:-1]))
+
+
+def vouch(resource_id: str, *records: ArchiveRecord) -> ArchiveRecord | None:
+    """Return the record that vouches for a certificate that a finding of `NOW` names."""
+    identifier = CertificateIdentifier.parse(resource_id)
+    assert identifier is not None
+    stored = [StoredRecord(f"s3://archive/{number}", one) for number, one in enumerate(records)]
+    vouching = find_vouching(stored, identifier, NOW)
+    if vouching is None:
+        return None
+    assert vouching in stored
+    return vouching.record
+
+
+def at(minutes: float, **overrides: Any) -> ArchiveRecord:
+    """Return a record that was written so many minutes after the finding was created."""
+    return make_record(archived_at=NOW + timedelta(minutes=minutes), **overrides)
+
+
+class TestVouching:
+    """Which record says that it was us who deleted a certificate that is gone."""
+
+    @pytest.mark.parametrize(
+        "resource_id", [make_arn(), make_arn(path="/"), CERTIFICATE_ID, "example-cert"]
+    )
+    def test_delete_that_was_begun(self, resource_id: str) -> None:
+        """A delete after the finding vouches, in whichever form the finding names it."""
+        record = at(1)
+        assert vouch(resource_id, record) == record
+
+    @pytest.mark.parametrize("resource_id", [make_arn(), CERTIFICATE_ID, "example-cert"])
+    def test_kept(self, resource_id: str) -> None:
+        """A certificate that was kept was not deleted by us."""
+        assert vouch(resource_id, at(1, state=ArchiveState.KEPT)) is None
+
+    def test_no_record(self) -> None:
+        """Nothing vouches where there is nothing."""
+        assert vouch(make_arn()) is None
+
+    @pytest.mark.parametrize("resource_id", [make_arn(), CERTIFICATE_ID, "example-cert"])
+    @pytest.mark.parametrize("newest_first", [True, False])
+    def test_newest_decides(self, resource_id: str, *, newest_first: bool) -> None:
+        """An older delete says nothing beside a newer record that keeps, and the other way round.
+
+        The order in which they are listed is none: that of their keys.
+        """
+        kept = ArchiveState.KEPT
+        for older, newer in (
+            (at(1), at(2, state=kept)),
+            (at(1, state=kept), at(2)),
+            (at(1), at(2)),
+        ):
+            records = (newer, older) if newest_first else (older, newer)
+            expected = None if newer.state is kept else newer
+            assert vouch(resource_id, *records) == expected
+
+    def test_older_than_the_finding(self) -> None:
+        """A record from before the finding is about an earlier certificate of that name."""
+        assert vouch(make_arn(), at(-0.001)) is None
+        assert vouch(make_arn(), at(0)) is not None
+
+    def test_older_record_beside_one_that_counts(self) -> None:
+        """A record from before the finding changes nothing about a newer one."""
+        record = at(1)
+        assert vouch(make_arn(), at(-1, state=ArchiveState.KEPT), record) == record
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            make_certificate("example-cert-2", id="ASCAOTHER000000000001"),
+            make_certificate("Example-Cert", id="ASCAOTHER000000000001"),
+            make_certificate(path="/new/", id="ASCAOTHER000000000001"),
+        ],
+        ids=["name", "case", "path"],
+    )
+    def test_record_of_another(self, other: ServerCertificate) -> None:
+        """A record under another name, spelling or path vouches for nothing, nor objects."""
+        theirs, record = make_files(certificate=other), at(1)
+        assert vouch(make_arn(), at(2, files=theirs)) is None
+        assert vouch(make_arn(), record, at(2, files=theirs, state=ArchiveState.KEPT)) == record
+
+    def test_record_of_another_id(self) -> None:
+        """What a finding names by its id is vouched for under this id alone, name or not."""
+        theirs = make_files(certificate=make_certificate(id="ASCAOTHER000000000001"))
+        assert vouch(CERTIFICATE_ID, at(1, files=theirs)) is None
+        assert vouch("example-cert", at(1, files=theirs)) is not None
+
+    def test_name_that_looks_like_an_id(self) -> None:
+        """A record of a certificate whose name is another's id vouches for neither."""
+        theirs = make_files(
+            certificate=make_certificate(CERTIFICATE_ID, id="ASCAOTHER000000000001")
+        )
+        assert vouch(CERTIFICATE_ID, at(1, files=theirs)) is None

@@ -4,15 +4,21 @@ from datetime import timedelta
 
 import pytest
 
-from models.certificate import CertificateIdentifier
+from models.certificate import CertificateIdentifier, IdentifierKind
 from models.conclusions import (
     conclude_absent,
     conclude_deletable,
+    conclude_denied,
     conclude_in_use,
+    conclude_not_understood,
+    conclude_other_account,
+    conclude_replaced,
     conclude_valid,
 )
-from models.outcome import Outcome
+from models.errors import AwsCallError
+from models.outcome import Conclusion, Outcome
 from tests.builders import (
+    ACCOUNT,
     CERTIFICATE_ID,
     EXPIRATION,
     NOW,
@@ -22,6 +28,7 @@ from tests.builders import (
 )
 
 LONG_NAME = "n" * 128
+NAME = CertificateIdentifier(kind=IdentifierKind.NAME, text="web")
 
 
 class TestAbsent:
@@ -44,6 +51,56 @@ class TestAbsent:
         conclusion = conclude_absent(identifier)
         assert conclusion.outcome is Outcome.UNVERIFIED
         assert resource_id in conclusion.note
+
+
+class TestDenied:
+    """A call that the path of a finding needs was refused."""
+
+    def test_permission_is_missing(self) -> None:
+        """The note names the operation, and what to allow."""
+        conclusion = conclude_denied(AwsCallError("PutObject", "AccessDenied"))
+        assert conclusion.outcome is Outcome.UNVERIFIED
+        assert conclusion.items == ("PutObject: AccessDenied",)
+        assert "Allow PutObject" in conclusion.note
+
+    def test_no_permission_would_help(self) -> None:
+        """The note of any other refusal advises no permission."""
+        conclusion = conclude_denied(AwsCallError("PutObject", "InvalidRequest"))
+        assert conclusion.items == ("PutObject: InvalidRequest",)
+        assert "Allow" not in conclusion.note
+        assert "log" in conclusion.note
+
+    def test_denied_by_policy(self) -> None:
+        """A service control policy is named as what denies."""
+        error = AwsCallError("PutObject", "AccessDenied", denied_by_policy=True)
+        assert "service control policy" in conclude_denied(error).note
+
+    def test_role_is_missing(self) -> None:
+        """Where the account cannot be entered, the note says what to deploy or to check."""
+        note = conclude_denied(AwsCallError("AssumeRole", "AccessDenied")).note
+        assert "AssumeRole: AccessDenied" in note
+        assert "deploy/member-role.yaml" in note
+        assert "MEMBER_ROLE_NAME" in note
+
+
+class TestAdvice:
+    """A note that leaves something to a person says what."""
+
+    @pytest.mark.parametrize(
+        ("conclusion", "advice"),
+        [
+            (conclude_not_understood("x y"), "by hand"),
+            (conclude_other_account(ACCOUNT, "x"), "another account"),
+            (conclude_replaced(make_certificate(), make_certificate()), "finding of its own"),
+            (conclude_absent(NAME), "by hand"),
+        ],
+        ids=["not-understood", "other-account", "replaced", "absent"],
+    )
+    def test_is_in_the_note(self, conclusion: Conclusion, advice: str) -> None:
+        """The advice follows the evidence, and nothing was examined."""
+        assert conclusion.outcome is Outcome.UNVERIFIED
+        assert advice in conclusion.note
+        assert conclusion.examined == "nothing examined"
 
 
 class TestConclusions:

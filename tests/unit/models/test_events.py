@@ -324,7 +324,7 @@ class TestBatch:
     def test_receive_count(self) -> None:
         """SQS sends the receive count as text; without one it is the first receive."""
         body = json.dumps(make_event())
-        again = {"ApproximateReceiveCount": "3", "SenderId": "x"}
+        again = {"ApproximateReceiveCount": "2", "SenderId": "x"}
         once = {"ApproximateReceiveCount": "1"}
         batch = parse_batch(
             {

@@ -20,7 +20,7 @@ from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
 from models.reference import Gap
-from models.report import CertificateReport, describe_fields
+from models.report import CertificateReport, describe_fields, merge_fields
 from models.settings import Settings
 from tests.builders import (
     ACCOUNT,
@@ -271,3 +271,16 @@ class TestUnchanged:
         fields = describe_fields(make_report(), NOW)
         conclusion = unverified("Kept:", HOLDERS[:1])
         assert not conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+
+    @pytest.mark.parametrize("others", [50, 49, 48])
+    def test_no_room_for_our_fields(self, others: int) -> None:
+        """Where others left no room for our fields, our note tells, if it is ours."""
+        conclusion = make_report().conclusion
+        theirs = {f"field{number}": "" for number in range(others)}
+        fields = merge_fields(theirs, describe_fields(make_report(), NOW))
+        note = {"Text": conclusion.note, "UpdatedBy": UPDATED_BY}
+        written = make_finding(UserDefinedFields=fields, Note=note)
+        assert conclusion.is_written_on(written)
+        for changed in ({"Text": "another"}, {"UpdatedBy": "a person"}):
+            finding = make_finding(UserDefinedFields=fields, Note=note | changed)
+            assert conclusion.is_written_on(finding) == (others == 48)

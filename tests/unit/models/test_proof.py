@@ -18,6 +18,7 @@ from models.proof import Candidate, Proof, identify, prove, prove_again, screen,
 from models.reference import GLOBAL, Coverage, CoverageState, Gap, Reference, References
 from models.settings import Mode, Settings
 from tests.builders import (
+    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     OTHER_ACCOUNT,
@@ -109,6 +110,7 @@ class TestIdentify:
         assert isinstance(conclusion, Conclusion)
         assert conclusion.outcome is Outcome.UNVERIFIED
         assert arn in conclusion.note
+        assert f"account {ACCOUNT}" in conclusion.note
 
     def test_another_partition(self) -> None:
         """A resource of another partition is unverified, and is named."""
@@ -117,6 +119,7 @@ class TestIdentify:
         assert isinstance(conclusion, Conclusion)
         assert conclusion.outcome is Outcome.UNVERIFIED
         assert arn in conclusion.note
+        assert "partition aws," in conclusion.note
 
     def test_another_account_in_product_fields(self) -> None:
         """A resource that only ProductFields name must be of the finding's account as well."""
@@ -322,6 +325,35 @@ class TestProof:
         )
         for places in (regional, (*regional, everywhere)):
             assert conclude(coverage=places).outcome is Outcome.UNVERIFIED
+
+    @pytest.mark.parametrize(
+        ("left_out", "named"), [(("eu-west-3", "sa-east-1"), "eu-west-3; sa-east-1"), ((), "every")]
+    )
+    def test_nothing_read_names_what_is_out_of_scope(
+        self, left_out: tuple[str, ...], named: str
+    ) -> None:
+        """The note names the Regions that the settings left out, and the setting."""
+        note = conclude(coverage=(), regions_left_out=left_out).note
+        assert f"Out of scope: {named}" in note
+        assert "REGIONS" in note
+
+    @pytest.mark.parametrize(
+        ("certificate", "overrides"),
+        [
+            (make_certificate(), {"gaps": (GAP,)}),
+            (make_certificate(arn="not-an-arn"), {}),
+            (make_certificate(), {"coverage": ()}),
+            (make_certificate(), {"found": (make_reference(make_arn("renamed")),)}),
+            (make_certificate(), {"found": (make_reference(make_arn()),)}),
+        ],
+        ids=["gap", "unknown-arn", "nothing-read", "dangling", "in-use"],
+    )
+    def test_says_what_was_examined(
+        self, certificate: ServerCertificate, overrides: dict[str, Any]
+    ) -> None:
+        """What a scan holds against a delete says what that scan examined."""
+        references = make_references().model_copy(update=overrides)
+        assert conclude_on(certificate, references=references).examined == references.summary
 
     def test_dangling(self) -> None:
         """A live holder of a certificate that IAM does not have may hold this one, renamed."""

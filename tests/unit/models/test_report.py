@@ -116,6 +116,18 @@ class TestNotification:
             f"… and {5000 - shown} more: see their findings in Security Hub."
         )
 
+    def test_fits_to_the_last_byte(self) -> None:
+        """However the last certificate that fits meets the limit, the text stays within it."""
+        finding_ids = [f"finding/{number:04}" for number in range(500)]
+        for length in range(0, 12_000, 50):
+            reports = [
+                (make_report(), ["f" * length]),
+                *[(make_report(f"web-{number}"), finding_ids) for number in range(30)],
+            ]
+            message = compose_notification(ACCOUNT, Outcome.IN_USE, reports)
+            assert len(message.text.encode()) <= 256 * 1024
+            assert "more: see their findings" in message.text
+
     def test_one_certificate(self) -> None:
         """One certificate is counted in the singular."""
         message = compose_notification(ACCOUNT, Outcome.DELETED, [(make_report(), ["f"])])

@@ -4,12 +4,19 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.events import FindingsEvent, SqsRecord, parse_record
 from models.finding import Finding
-from models.sweep import ENVELOPE_BYTES, MESSAGE_BYTES, Envelope, compose_messages
+from models.sweep import (
+    ENVELOPE_BYTES,
+    MESSAGE_BYTES,
+    Envelope,
+    compose_messages,
+    is_left_open,
+)
 from tests.builders import ACCOUNT, NOW, make_finding
 
 ENVELOPE = Envelope(account=ACCOUNT, region="us-east-1", time=NOW)
@@ -90,3 +97,40 @@ def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
 
     assert len(ids) > 4
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_open"),
+    [
+        ({}, True),
+        ({"Workflow": {"Status": "NOTIFIED"}, "UserDefinedFields": {"iam26Outcome": "x"}}, True),
+        ({"Workflow": {"Status": "NOTIFIED"}, "UserDefinedFields": {"ticket": "SEC-1"}}, False),
+        ({"Workflow": {"Status": "NOTIFIED"}}, False),
+        ({"Workflow": {"Status": "SUPPRESSED"}}, False),
+        ({"Compliance": {"Status": "PASSED", "SecurityControlId": "IAM.26"}}, False),
+        ({"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.1"}}, False),
+        ({"RecordState": "ARCHIVED"}, False),
+        ({"ProductArn": "arn:aws:securityhub:us-east-1::product/acme/scanner"}, False),
+    ],
+)
+def test_what_is_left_open(fields: dict[str, Any], *, is_open: bool) -> None:
+    """A failed finding of ours is open while it is NEW, or NOTIFIED by this application."""
+    assert is_left_open(make_finding(**fields)) is is_open
+
+
+def test_has_the_form_of_an_event() -> None:
+    """A message is an EventBridge event with findings in the AWS Security Finding Format."""
+    [body] = compose_messages(ENVELOPE, make_findings(1))
+    event = json.loads(body)
+    [finding] = event.pop("detail")["findings"]
+    assert finding["AwsAccountId"] == ACCOUNT
+    assert event.pop("id")
+    assert event == {
+        "version": "0",
+        "detail-type": "IAM.26 Sweep",
+        "source": "iam26-remediation",
+        "account": ACCOUNT,
+        "time": "2026-11-20T06:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+    }

@@ -1,5 +1,6 @@
 """Text that must fit."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,21 @@ class TestList:
         whole = "; ".join(given_items)
         assert len(fitted) <= limit
         assert (fitted == whole) == (len(whole) <= limit)
+
+    @pytest.mark.parametrize(
+        ("given_items", "limit", "shown"),
+        [
+            (["aa", "bb"], 6, "aa; bb"),
+            (["aaaa", "bbbb", "c" * 20], 22, "aaaa; bbbb; and 1 more"),
+            (["aaaa", "bbbb", "c" * 20], 21, "aaaa; and 2 more"),
+            (["aaaa", "b" * 30], 16, "aaaa; and 1 more"),
+            (["a" * 30, "b" * 30], 22, "aaaaaaaaa…; and 1 more"),
+            (["a" * 30], 22, "a" * 21 + "…"),
+        ],
+    )
+    def test_shows_as_many_as_fit(self, given_items: list[str], limit: int, shown: str) -> None:
+        """As many items as fit are shown whole, and the others are counted."""
+        assert fit_list(given_items, limit) == shown
 
     @given(items, list_limits)
     def test_mark_ends_a_list_that_was_cut(self, given_items: list[str], limit: int) -> None:

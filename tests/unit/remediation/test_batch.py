@@ -1,0 +1,400 @@
+"""A batch: what is not ours is refused, and accounts are worked on side by side."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.remediation.batch import ACCOUNTS_AT_ONCE
+from handlers.remediation.cases import Arrival, Handled, Postponed, Results
+from handlers.remediation.deadline import Deadline
+from models.certificate import ServerCertificate
+from models.errors import AwsCallError, EventError, TransientError
+from models.finding import Finding, FindingKey, Resource, Workflow, WorkflowStatus
+from models.outcome import Outcome
+from models.reference import Gap
+from tests.builders import NOW, OTHER_ACCOUNT, make_arn, make_finding, make_reference
+from tests.fakes import FakeAccount, World, make_arrival, read_outcomes
+from tests.unit.remediation.conftest import ReadLog, ReadMetrics
+
+PATIENCE_SECONDS = 10
+ACCOUNTS = tuple(f"{number:012}" for number in range(1, ACCOUNTS_AT_ONCE + 1))
+
+
+def add_account(world: World, account_id: str) -> str:
+    """Put an account in scope, with an unused expired certificate and a finding about it."""
+    account = FakeAccount(account_id, world.clock)
+    account.certificates.put(
+        ServerCertificate(
+            name="web",
+            id=f"ASCA{account_id}0000",
+            arn=make_arn("web", path="/", account_id=account_id),
+            expiration=NOW - timedelta(days=30),
+        )
+    )
+    world.accounts.known[account_id] = account
+    world.security_hub.put(make_finding_of(account_id))
+    return account_id
+
+
+@pytest.fixture
+def organization() -> World:
+    """As many accounts as are worked on at once, each with an unused expired certificate."""
+    world = World()
+    world.accounts.others_in_scope = True
+    for account_id in ACCOUNTS:
+        add_account(world, account_id)
+    return world
+
+
+def make_finding_of(account_id: str) -> Finding:
+    return make_finding(Id=f"finding/{account_id}", AwsAccountId=account_id).model_copy(
+        update={"resources": (Resource(id=make_arn("web", path="/", account_id=account_id)),)}
+    )
+
+
+def key_of(account_id: str) -> FindingKey:
+    return make_finding_of(account_id).key
+
+
+def run_all(world: World, account_ids: Sequence[str] = ACCOUNTS) -> Results:
+    arrivals = [Arrival(make_finding_of(one), "us-east-1", f"event-{one}") for one in account_ids]
+    return world.remediation.run(arrivals, Deadline())
+
+
+def outcome_of(results: Results, account_id: str) -> Outcome | None:
+    result = results[key_of(account_id)]
+    return result.report.outcome if isinstance(result, Handled) else None
+
+
+class TestRefused:
+    """What is not ours to touch."""
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.1"}},
+            {"ProductArn": "arn:aws:securityhub:us-east-1::product/acme/scanner"},
+            {"AwsAccountId": OTHER_ACCOUNT},
+        ],
+        ids=["control", "product", "account"],
+    )
+    def test_foreign(self, world: World, fields: dict[str, Any]) -> None:
+        """A finding of another control, product or account is refused before it is looked up."""
+        arrival = world.add_finding(world.add_expired().arn, **fields)
+
+        results = world.run(arrival)
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+        assert world.security_hub.calls == []
+        assert len(world.certificates.stored) == 1
+
+    def test_account_out_of_scope_is_named(self, world: World) -> None:
+        """The reason names the account and the setting that would bring it into scope."""
+        arrival = world.add_finding(make_arn(), AwsAccountId=OTHER_ACCOUNT)
+
+        result = world.run(arrival)[arrival.finding.key]
+
+        assert isinstance(result, Handled)
+        assert OTHER_ACCOUNT in result.report.conclusion.note
+        assert "MEMBER_ROLE_NAME" in result.report.conclusion.note
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"Compliance": {"Status": "PASSED", "SecurityControlId": "IAM.26"}},
+            {"RecordState": "ARCHIVED"},
+            {"Workflow": {"Status": "SUPPRESSED"}},
+            {"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.1"}},
+        ],
+        ids=["passed", "archived", "suppressed", "control"],
+    )
+    def test_settled_meanwhile(self, world: World, fields: dict[str, Any]) -> None:
+        """A finding is judged as it is now, not as it was when its message was sent."""
+        certificate = world.add_expired()
+        arrival = world.add_finding(certificate.arn)
+        raw = {"Id": "finding/1", "Resources": [{"Id": certificate.arn}]}
+        world.security_hub.put(make_finding(**raw | fields))
+
+        results = world.run(arrival)
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+        assert len(world.certificates.stored) == 1
+        assert world.security_hub.updates == []
+
+    def test_open_again_meanwhile(self, world: World) -> None:
+        """A finding that was suppressed when its message was sent, and is not now, is worked on."""
+        arrival = world.add_finding(world.add_expired().arn)
+        suppressed = arrival.finding.model_copy(
+            update={"workflow": Workflow(status=WorkflowStatus.SUPPRESSED)}
+        )
+
+        results = world.run(replace(arrival, finding=suppressed))
+
+        assert read_outcomes(results) == {"finding/1": "deleted"}
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"),
+        [
+            (TransientError("throttled"), "postponed"),
+            (AwsCallError("GetCallerIdentity", "AccessDenied"), "unverified"),
+        ],
+    )
+    def test_scope_is_not_known(self, world: World, error: Exception, outcome: str) -> None:
+        """A finding whose account's scope cannot be told does not stand against another."""
+        arrivals = [world.add_finding(world.add_expired(f"web-{n}", number=n).arn) for n in (1, 2)]
+        world.accounts.fail("GetCallerIdentity", error)
+
+        results = world.run(*arrivals)
+
+        assert read_outcomes(results) == {"finding/1": outcome, "finding/2": "deleted"}
+
+
+class TestRefreshed:
+    """Decisions rest on findings as Security Hub has them now."""
+
+    def test_is_asked_once_for_a_region(self, world: World) -> None:
+        """Each Region's Security Hub is asked for the findings that arrived there."""
+        one, two, three = (world.add_finding(make_arn(f"gone-{n}")) for n in range(3))
+        elsewhere = replace(three, region="eu-west-1")
+
+        world.run(one, elsewhere, two)
+
+        assert world.security_hub.reads == [
+            ("us-east-1", [one.finding.key, two.finding.key]),
+            ("eu-west-1", [three.finding.key]),
+        ]
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"),
+        [
+            (TransientError("throttled"), "postponed"),
+            (RuntimeError("a defect"), "postponed"),
+            (AwsCallError("GetFindings", "AccessDenied"), "unverified"),
+        ],
+    )
+    def test_cannot_be_read(self, world: World, error: Exception, outcome: str) -> None:
+        """What one Region's Security Hub does not show is not worked on; other Regions go on."""
+        one = world.add_finding(world.add_expired("web-1", number=1).arn)
+        two = world.add_finding(world.add_expired("web-2", number=2).arn)
+        world.security_hub.fail("GetFindings", error)
+
+        results = world.run(one, replace(two, region="eu-west-1"))
+
+        assert read_outcomes(results) == {"finding/1": outcome, "finding/2": "deleted"}
+        assert [one.name for one in world.certificates.deleted] == ["web-2"]
+
+    def test_is_not_understood(self, world: World) -> None:
+        """A finding that Security Hub shows in an unknown form is retried, and no other."""
+        arrivals = [world.add_finding(world.add_expired(f"web-{n}", number=n).arn) for n in (1, 2)]
+        error = EventError("CreatedAt: is missing")
+        world.security_hub.unreadable[arrivals[0].finding.key] = error
+
+        results = world.run(*arrivals)
+
+        assert results[arrivals[0].finding.key] == Postponed(error)
+        assert read_outcomes(results) == {"finding/1": "postponed", "finding/2": "deleted"}
+
+    def test_is_not_there(self, world: World) -> None:
+        """A finding that Security Hub does not have is taken as it came."""
+        arrival = make_arrival(make_finding(Id="finding/9"))
+        assert read_outcomes(world.run(arrival)) == {"finding/9": "already-gone"}
+
+    def test_keeps_how_it_arrived(self, world: World, read_log: ReadLog) -> None:
+        """A finding that was read anew keeps its Region and event."""
+        arrival = replace(
+            world.add_finding(world.add_expired().arn), region="eu-west-1", event_id="event-7"
+        )
+
+        world.run(arrival)
+
+        assert [update.region for update in world.security_hub.updates] == ["eu-west-1"]
+        [line] = [line for line in read_log() if line["message"] == "certificate"]
+        assert line["correlation_id"] == "event-7"
+
+
+class TestDuplicates:
+    """A finding that came more than once is worked on once."""
+
+    def test_first_counts(self, world: World) -> None:
+        """What came first is taken, in order, and the finding is written once."""
+        one, two = (world.add_finding(make_arn(f"gone-{n}")) for n in range(2))
+
+        results = world.run(one, two, replace(one, event_id="later"), two)
+
+        assert list(results) == [one.finding.key, two.finding.key]
+        assert world.security_hub.reads == [("us-east-1", [one.finding.key, two.finding.key])]
+        assert sum(len(update.findings) for update in world.security_hub.updates) == 2
+
+    @pytest.mark.parametrize("order", [(False, True), (True, False), (True, True)])
+    def test_redelivered_among_them(self, world: World, order: Sequence[bool]) -> None:
+        """If one of them is a redelivery, people are notified even of what the finding says."""
+        arrival = world.add_finding(world.add_expired().arn)
+        world.account.found = [make_reference(make_arn())]
+        world.run(arrival)
+
+        world.run(*(replace(arrival, is_redelivered=one) for one in order))
+
+        assert len(world.notifications.published) == 2
+
+    def test_no_redelivery_among_them(self, world: World) -> None:
+        """If none of them is, an unchanged outcome notifies nobody."""
+        arrival = world.add_finding(world.add_expired().arn)
+        world.account.found = [make_reference(make_arn())]
+        world.run(arrival)
+
+        world.run(arrival, arrival)
+
+        assert len(world.notifications.published) == 1
+
+
+class TestReported:
+    """What came of findings is reported account by account."""
+
+    def test_everything_of_an_account_at_once(self, world: World) -> None:
+        """What ended early is told in the same message as what ended in the account."""
+        unread = replace(world.add_finding(make_arn("a")), region="eu-west-1")
+        denied = world.add_finding(world.add_expired("b").arn)
+        world.security_hub.fail("GetFindings", AwsCallError("GetFindings", "AccessDenied"))
+        world.account.gaps = [Gap(source="AppSync", region="eu-west-1", cause="AccessDenied")]
+
+        world.run(unread, denied)
+
+        [message] = world.notifications.published
+        assert message.outcome is Outcome.UNVERIFIED
+        assert "finding/1" in message.text
+        assert "finding/2" in message.text
+
+    @pytest.mark.parametrize("error", [RuntimeError("a defect"), TransientError("throttled")])
+    def test_report_fails(self, organization: World, error: Exception) -> None:
+        """Findings whose report fails are retried, with the error, and no others."""
+        organization.security_hub.fail("BatchUpdateFindings", error)
+
+        results = run_all(organization)
+
+        failed = [one for one in results.values() if isinstance(one, Postponed)]
+        assert [one.error for one in failed] == [error]
+        assert len(results) == len(ACCOUNTS)
+
+    def test_report_of_what_ended_early_fails(self, world: World) -> None:
+        """The same holds where no account was entered."""
+        arrival = world.add_finding(make_arn())
+        world.security_hub.fail("GetFindings", AwsCallError("GetFindings", "AccessDenied"))
+        error = RuntimeError("a defect")
+        world.security_hub.fail("BatchUpdateFindings", error)
+
+        assert world.run(arrival) == {arrival.finding.key: Postponed(error)}
+
+    def test_what_ended_early_in_several_accounts(self, organization: World) -> None:
+        """Findings of accounts that were never entered all have a result."""
+        organization.security_hub.fail("GetFindings", AwsCallError("GetFindings", "AccessDenied"))
+
+        results = run_all(organization)
+
+        assert {outcome_of(results, one) for one in ACCOUNTS} == {Outcome.UNVERIFIED}
+        assert not any("AssumeRole" in one for one in organization.accounts.calls)
+
+    def test_scans_are_measured(self, world: World, read_metrics: ReadMetrics) -> None:
+        """How long scans took, and the calls that they cost, are metrics."""
+        arrival = world.add_finding(world.add_expired().arn)
+        world.account.before["scan"] = lambda: world.clock.advance(seconds=7)
+
+        world.run(arrival)
+
+        emitted = read_metrics()
+        assert (emitted["ScanDuration (Seconds)"], emitted["ScanCalls (Count)"]) == (7, 3)
+
+
+class TestSideBySide:
+    """Accounts side by side: none waits for, hides or harms another."""
+
+    def test_are_scanned_at_once(self, organization: World) -> None:
+        """No scan waits until another account's is done."""
+        everybody = threading.Barrier(len(ACCOUNTS))
+
+        def meet() -> None:
+            everybody.wait(PATIENCE_SECONDS)
+
+        for account_id in ACCOUNTS:
+            organization.accounts.known[account_id].before["scan"] = meet
+
+        results = run_all(organization)
+
+        assert {outcome_of(results, one) for one in ACCOUNTS} == {Outcome.DELETED}
+
+    def test_only_so_many_at_once(self, organization: World) -> None:
+        """One account more than are worked on at once waits until another is done."""
+        one_more = add_account(organization, "000000000099")
+        too_many = threading.Barrier(len(ACCOUNTS) + 1)
+
+        def meet() -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                too_many.wait(0.2)
+
+        for account_id in (*ACCOUNTS, one_more):
+            organization.accounts.known[account_id].before["scan"] = meet
+
+        results = run_all(organization, (*ACCOUNTS, one_more))
+
+        assert too_many.broken
+        assert outcome_of(results, one_more) is Outcome.DELETED
+
+    def test_are_reported_as_they_are_done(self, organization: World) -> None:
+        """A finding tells what came of it while another account is still being scanned."""
+        slow, *quick = ACCOUNTS
+        reported = threading.Event()
+
+        def wait_for_the_others() -> None:
+            assert reported.wait(PATIENCE_SECONDS)
+
+        def notice() -> None:
+            if len(organization.security_hub.notes) == len(quick) - 1:
+                reported.set()
+            else:
+                organization.security_hub.before["BatchUpdateFindings"] = notice
+
+        organization.accounts.known[slow].before["scan"] = wait_for_the_others
+        organization.security_hub.before["BatchUpdateFindings"] = notice
+
+        results = run_all(organization)
+
+        assert {outcome_of(results, one) for one in ACCOUNTS} == {Outcome.DELETED}
+        assert list(organization.security_hub.notes)[-1] == key_of(slow)
+
+    @pytest.mark.parametrize("error", [TransientError("throttled"), RuntimeError("a defect")])
+    def test_failing_one_is_retried_alone(self, organization: World, error: Exception) -> None:
+        """What one account cannot answer sends its findings back, and no others."""
+        failing, *others = ACCOUNTS
+        organization.accounts.known[failing].fail("scan", error)
+
+        results = run_all(organization)
+
+        assert isinstance(results[key_of(failing)], Postponed)
+        assert {outcome_of(results, one) for one in others} == {Outcome.DELETED}
+        assert list(organization.accounts.known[failing].certificates.stored) == ["web"]
+
+    def test_missing_role_is_unverified_there_alone(self, organization: World) -> None:
+        """An account that cannot be entered keeps its certificates, and says what to deploy."""
+        missing, *others = ACCOUNTS
+        account = organization.accounts.known.pop(missing)
+
+        results = run_all(organization)
+
+        assert outcome_of(results, missing) is Outcome.UNVERIFIED
+        assert "deploy/member-role.yaml" in organization.security_hub.notes[key_of(missing)]
+        assert list(account.certificates.stored) == ["web"]
+        assert {outcome_of(results, one) for one in others} == {Outcome.DELETED}
+
+    def test_one_is_not_begun_without_time(self, organization: World) -> None:
+        """With no time left nothing is begun, and everything is retried whole."""
+        arrivals = [Arrival(make_finding_of(one), "us-east-1", "event") for one in ACCOUNTS]
+
+        results = organization.remediation.run(arrivals, Deadline(0.0))
+
+        assert all(isinstance(one, Postponed) for one in results.values())
+        assert not any("AssumeRole" in one for one in organization.accounts.calls)
+        assert organization.security_hub.updates == []

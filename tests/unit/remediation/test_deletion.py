@@ -1,0 +1,313 @@
+"""The act of deleting: look once more, archive, delete, and say truthfully what came of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from handlers.remediation.cases import Case, Subject
+from handlers.remediation.deletion import Deletion
+from models.archive import ArchiveState
+from models.certificate import CertificateFiles, ServerCertificate
+from models.errors import AwsCallError, DeleteUnansweredError, TransientError
+from models.outcome import Conclusion, Outcome
+from models.proof import Candidate, Proof, prove
+from tests.builders import CERTIFICATE_ID, NOW, make_arn, make_finding, make_references
+from tests.fakes import World, make_arrival, make_subject
+from tests.unit.remediation.conftest import ReadLog
+
+DENIED = AwsCallError("DeleteServerCertificate", "AccessDenied")
+LISTENER = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/app/edge/1/2"
+VALID = NOW + timedelta(days=90)
+EVIDENCE = make_references(regions_left_out=("sa-east-1",))
+
+
+def make_proof(world: World, subject: Subject) -> Proof:
+    """Return the proof that a subject's certificate may be deleted, on a scan at `NOW`."""
+    certificate = subject.certificate
+    assert certificate is not None
+    candidate = Candidate(certificate, subject.identifier, {})
+    proof = prove(candidate, EVIDENCE, (certificate,), world.settings, NOW)
+    assert isinstance(proof, Proof)
+    return proof
+
+
+def delete(world: World, resource_id: str | None = None, *finding_ids: str) -> Conclusion:
+    """Delete the world's one certificate, and return what was concluded."""
+    [files] = world.certificates.stored.values()
+    arrivals = [make_arrival(make_finding(Id=one)) for one in finding_ids]
+    subject = make_subject(
+        *arrivals,
+        resource_id=resource_id or files.certificate.arn,
+        certificate=files.certificate,
+    )
+    deletion = Deletion(world.account, world.archive, world.settings, world.clock)
+    ended = deletion.delete(subject, make_proof(world, subject))
+    verdict = ended.verdict if isinstance(ended, Case) else ended
+    assert isinstance(verdict, Conclusion)
+    return verdict
+
+
+def change(world: World, operation: str, **changed: object) -> None:
+    """Let the certificate become another right before an operation."""
+
+    def replace() -> None:
+        [(name, files)] = world.certificates.stored.items()
+        world.certificates.stored[name] = CertificateFiles.model_validate(
+            files.model_dump() | changed
+        )
+
+    world.certificates.before[operation] = replace
+
+
+def remove(world: World, operation: str) -> None:
+    """Let the certificate vanish right before an operation."""
+    world.certificates.before[operation] = world.certificates.stored.clear
+
+
+def archived_states(world: World) -> list[ArchiveState]:
+    return [record.state for _, _, record in world.archive.versions]
+
+
+@pytest.fixture
+def certificate(world: World) -> ServerCertificate:
+    """Put an expired certificate in the account."""
+    return world.add_expired()
+
+
+class TestDeleted:
+    """Nothing came in between."""
+
+    def test_says_so(self, world: World, certificate: ServerCertificate) -> None:
+        """The certificate is gone, and the conclusion has the evidence and the archive record."""
+        conclusion = delete(world)
+
+        assert world.certificates.deleted == [certificate]
+        assert conclusion.outcome is Outcome.DELETED
+        [(key, _, _)] = world.archive.versions
+        assert f"Archived as s3://archive/{key}." in conclusion.note
+        assert EVIDENCE.summary in conclusion.note
+        assert "sa-east-1" in conclusion.note
+
+    @pytest.mark.usefixtures("certificate")
+    def test_record_is_there_before_the_delete(self, world: World) -> None:
+        """When the delete is sent, the record says all that can be known, as it was just read."""
+        change(world, "GetServerCertificate", body="PEM as read", tags={"owner": "web"})
+        records = []
+        world.certificates.before["DeleteServerCertificate"] = lambda: records.extend(
+            world.archive.versions
+        )
+        world.clock.advance(minutes=1)
+
+        delete(world, None, "finding/1", "finding/2")
+
+        [(key, _, record)] = records
+        assert key == f"certificates/{world.account.id}/example-cert/{CERTIFICATE_ID}.json"
+        assert record.state is ArchiveState.DELETING
+        assert record.archived_at == NOW + timedelta(minutes=1)
+        assert (record.files.body, record.files.tags) == ("PEM as read", {"owner": "web"})
+        assert record.finding_ids == ("finding/1", "finding/2")
+        assert record.evidence == EVIDENCE
+        assert record.regions_out_of_scope == ("sa-east-1",)
+
+    @pytest.mark.usefixtures("certificate")
+    def test_another_invocation_is_faster(self, world: World, read_log: ReadLog) -> None:
+        """A certificate that is gone when it is deleted went on the evidence of our record."""
+        remove(world, "DeleteServerCertificate")
+
+        conclusion = delete(world)
+
+        [(key, _, _)] = world.archive.versions
+        assert conclusion.outcome is Outcome.DELETED
+        assert key in conclusion.note
+        assert key in read_log()[-1]["archivedAs"]
+
+
+@pytest.mark.usefixtures("certificate")
+class TestLookedAtAgain:
+    """What was proven is read once more before anything is done."""
+
+    @pytest.mark.parametrize(
+        ("changed", "outcome"),
+        [
+            ({"id": "ASCARENEWED0000000001", "expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"id": "ASCAREPLACED000000001"}, Outcome.UNVERIFIED),
+            ({"expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"arn": make_arn(path="/new/"), "path": "/new/"}, Outcome.UNVERIFIED),
+        ],
+    )
+    def test_changed(self, world: World, changed: dict[str, object], outcome: Outcome) -> None:
+        """A certificate that is no longer what was proven is kept, and nothing is archived."""
+        [files] = world.certificates.stored.values()
+        current = files.certificate.model_copy(update=changed)
+        change(world, "GetServerCertificate", certificate=current)
+
+        conclusion = delete(world)
+
+        assert conclusion.outcome is outcome
+        assert world.certificates.deleted == []
+        assert "DeleteServerCertificate" not in world.certificates.calls
+        assert world.archive.versions == []
+
+    def test_exempted(self, world: World) -> None:
+        """A tag that somebody put on it meanwhile keeps it."""
+        change(world, "GetServerCertificate", tags={"iam26:keep": ""})
+        assert delete(world).outcome is Outcome.EXEMPT
+        assert world.certificates.deleted == []
+
+    def test_gone(self, world: World) -> None:
+        """What is gone by then was not deleted by us."""
+        remove(world, "GetServerCertificate")
+        assert delete(world).outcome is Outcome.ALREADY_GONE
+
+    def test_gone_and_named_by_its_id(self, world: World) -> None:
+        """A finding that names the id is retried, for the certificate may have been renamed."""
+        remove(world, "GetServerCertificate")
+        with pytest.raises(TransientError, match="renamed or deleted"):
+            delete(world, CERTIFICATE_ID)
+
+    def test_cannot_be_read(self, world: World) -> None:
+        """Without another look nothing is deleted."""
+        world.certificates.fail("GetServerCertificate", DENIED)
+        with pytest.raises(AwsCallError):
+            delete(world)
+        assert world.certificates.deleted == []
+
+
+@pytest.mark.usefixtures("certificate")
+class TestKept:
+    """Something stands against the delete itself."""
+
+    @pytest.mark.parametrize(
+        "error", [AwsCallError("PutObject", "AccessDenied"), TransientError("throttled")]
+    )
+    def test_cannot_be_archived(self, world: World, error: Exception) -> None:
+        """Without a record nothing is deleted."""
+        world.archive.fail("PutObject", error)
+
+        with pytest.raises(type(error)):
+            delete(world)
+
+        assert "DeleteServerCertificate" not in world.certificates.calls
+
+    def test_proof_grew_old(self, world: World) -> None:
+        """When archiving took until five minutes after the scan began, it is scanned anew."""
+        world.archive.before["PutObject"] = lambda: world.clock.advance(minutes=5)
+
+        with pytest.raises(TransientError, match="grew old"):
+            delete(world)
+
+        assert "DeleteServerCertificate" not in world.certificates.calls
+
+    def test_proof_is_fresh_until_then(self, world: World) -> None:
+        """A moment before that it may go."""
+        world.archive.before["PutObject"] = lambda: world.clock.advance(seconds=299.9)
+        assert delete(world).outcome is Outcome.DELETED
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            f"It is currently in use by {LISTENER}. Please remove it first before deleting it.",
+            f"in use by {LISTENER}, which is live",
+            f"in use by {LISTENER}",
+        ],
+    )
+    def test_in_use(self, world: World, message: str) -> None:
+        """What IAM says is in use is kept, IAM's holder is named, and the record says kept."""
+        world.certificates.conflicts["example-cert"] = message
+
+        conclusion = delete(world)
+
+        assert conclusion.outcome is Outcome.IN_USE
+        assert conclusion.references == (LISTENER,)
+        assert conclusion.examined == EVIDENCE.summary
+        assert archived_states(world) == [ArchiveState.DELETING, ArchiveState.KEPT]
+        assert len({key for key, _, _ in world.archive.versions}) == 1
+        assert world.certificates.deleted == []
+
+    def test_in_use_by_something(self, world: World) -> None:
+        """Where IAM names no holder, the conflict itself is the holder."""
+        world.certificates.conflicts["example-cert"] = "The certificate is in use."
+        [holder] = delete(world).references
+        assert "DeleteConflict" in holder
+
+    def test_denied(self, world: World) -> None:
+        """A delete that is refused is an error, and the record says kept."""
+        world.certificates.fail("DeleteServerCertificate", DENIED)
+
+        with pytest.raises(AwsCallError) as caught:
+            delete(world)
+
+        assert caught.value is DENIED
+        assert archived_states(world)[-1] is ArchiveState.KEPT
+        assert len(world.certificates.stored) == 1
+
+    def test_record_cannot_be_corrected(self, world: World, read_log: ReadLog) -> None:
+        """A record that goes on saying deleting changes nothing about the certificate."""
+        world.certificates.conflicts["example-cert"] = f"in use by {LISTENER}."
+        world.archive.before["PutObject"] = lambda: world.archive.before.update(
+            PutObject=lambda: world.archive.fail(
+                "PutObject", AwsCallError("PutObject", "AccessDenied")
+            )
+        )
+
+        assert delete(world).outcome is Outcome.IN_USE
+
+        assert archived_states(world) == [ArchiveState.DELETING]
+        [line] = [line for line in read_log() if line["level"] == "ERROR"]
+        assert line["certificate"] == make_arn()
+        assert "PutObject" in line["reason"]
+
+
+@pytest.mark.usefixtures("certificate")
+class TestUnanswered:
+    """IAM did not say whether it deleted the certificate."""
+
+    def test_it_did(self, world: World) -> None:
+        """Another look shows that it is gone, and the record that we did it."""
+
+        def delete_without_answer() -> None:
+            world.certificates.stored.clear()
+            world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
+
+        world.certificates.before["DeleteServerCertificate"] = delete_without_answer
+
+        assert delete(world).outcome is Outcome.DELETED
+        assert world.certificates.calls.count("DeleteServerCertificate") == 1
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_it_did_not(self, world: World, read_log: ReadLog, times: int) -> None:
+        """A certificate that is still there is deleted after all, and each time is logged."""
+        unanswered = [DeleteUnansweredError("lost")] * times
+        world.certificates.fail("DeleteServerCertificate", *unanswered)
+
+        assert delete(world).outcome is Outcome.DELETED
+        assert len(world.certificates.deleted) == 1
+        assert [line["reason"] for line in read_log()] == ["lost"] * times
+
+    def test_it_never_does(self, world: World) -> None:
+        """After three attempts it is left for later, undecided: the record says deleting."""
+        lost = [DeleteUnansweredError(f"lost {number}") for number in range(9)]
+        world.certificates.fail("DeleteServerCertificate", *lost)
+
+        with pytest.raises(DeleteUnansweredError):
+            delete(world)
+
+        assert world.certificates.calls.count("DeleteServerCertificate") == 3
+        assert ArchiveState.KEPT not in archived_states(world)
+
+    def test_another_took_the_name(self, world: World) -> None:
+        """The certificate that has the name since is never hit by the repetition."""
+        [files] = world.certificates.stored.values()
+        renewed = files.certificate.model_copy(
+            update={"id": "ASCARENEWED0000000001", "expiration": VALID}
+        )
+
+        def delete_without_answer() -> None:
+            world.certificates.put(renewed)
+            world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
+
+        world.certificates.before["DeleteServerCertificate"] = delete_without_answer
+
+        assert delete(world).outcome is Outcome.NOT_EXPIRED
+        assert world.certificates.calls.count("DeleteServerCertificate") == 1
+        assert "example-cert" in world.certificates.stored
