@@ -190,7 +190,12 @@ class References(Model):
 
     def find_holders(self, certificate: ServerCertificate) -> tuple[Reference, ...]:
         """Return what refers to a certificate."""
-        return tuple(one for one in self.found if _is_named(certificate, one.identifier))
+        naming = {
+            identifier
+            for identifier in {one.identifier for one in self.found}
+            if _is_named(certificate, identifier)
+        }
+        return tuple(one for one in self.found if one.identifier in naming)
 
     def find_dangling(
         self, account_id: str, certificates: Iterable[ServerCertificate]

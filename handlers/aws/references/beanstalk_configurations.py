@@ -107,7 +107,8 @@ class _Listing:
                 for one in require_list(page, "Environments", "DescribeEnvironments")
             ]
             missing |= {one.application for one in environments} - applications.keys()
-            yield _index(environments)
+            # Before its application is listed, no environment is taken for read.
+            yield _index(one for one in environments if one.application in applications)
         self._judge(missing)
 
     def _judge(self, missing: set[str]) -> None:

@@ -34,8 +34,8 @@ class Refusal:
     status: int = 400
 
 
-# An exception is raised instead of an answer, as when nothing can be reached.
-Answer = Mapping[str, Any] | Refusal | Exception
+# A text is a whole body. An exception is raised instead, as when nothing can be reached.
+Answer = Mapping[str, Any] | str | Refusal | Exception
 Answers = Mapping[str, Sequence[Answer] | Answer]
 
 
@@ -73,11 +73,13 @@ class ScriptedAws:
             return _respond(request.url, _render_refusal(operation, answer), answer.status)
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, str):
+            return _respond(request.url, answer)
         return _respond(request.url, _render(operation, answer))
 
     def _choose(self, operation: str) -> Answer:
         written = self.answers.get(operation, ONE_REGION if operation == "DescribeRegions" else {})
-        if isinstance(written, Sequence):
+        if isinstance(written, Sequence) and not isinstance(written, str):
             return written[min(self.calls.count(operation), len(written)) - 1]
         return written
 

@@ -247,6 +247,28 @@ def test_what_makes_no_sense(kind: str, path: Path, value: object) -> None:
     assert find_gap(CASES[kind], put(value, path)).kind is GapKind.INCOMPLETE
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("classic", "<DescribeLoadBalancersResponse/>"),
+        ("classic", "<ErrorResponse><Error><Code>Odd</Code></Error></ErrorResponse>"),
+        ("listener", "<DescribeLoadBalancersResponse/>"),
+        ("cloudfront", "<Nothing/>"),
+        ("cloudfront", ""),
+        ("appsync", "[]"),
+        ("appsync", "{}"),
+        ("appsync", ""),
+        ("appsync", "<html>Please log in.</html>"),
+        ("environment", "<DescribeApplicationsResponse/>"),
+    ],
+)
+def test_body_of_another_form(kind: str, body: str) -> None:
+    """A body that has nothing of what it must have is a gap."""
+    case = CASES[kind]
+    first = next(iter(case.answers))
+    assert find_gap(case, put(body, (first,))).kind is GapKind.INCOMPLETE
+
+
 @pytest.mark.parametrize("kind", ["environment", "saved"])
 def test_settings_of_something_else(kind: str) -> None:
     """Settings that are not of what was asked for are no answer."""

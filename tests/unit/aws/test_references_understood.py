@@ -20,6 +20,30 @@ from tests.unit.aws.worlds import CASES
 ACM_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
 CERTIFICATE = make_certificate()
 
+INVALID_CERTIFICATE = """
+<DescribeLoadBalancersResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/">
+  <DescribeLoadBalancersResult>
+    <LoadBalancerDescriptions>
+      <member>
+        <LoadBalancerName>shop</LoadBalancerName>
+        <ListenerDescriptions>
+          <member>
+            <Listener>
+              <Protocol>HTTPS</Protocol>
+              <LoadBalancerPort>443</LoadBalancerPort>
+              <InstanceProtocol>HTTP</InstanceProtocol>
+              <InstancePort>80</InstancePort>
+              <SSLCertificateId>Invalid-Certificate</SSLCertificateId>
+            </Listener>
+            <PolicyNames/>
+          </member>
+        </ListenerDescriptions>
+      </member>
+    </LoadBalancerDescriptions>
+  </DescribeLoadBalancersResult>
+</DescribeLoadBalancersResponse>
+"""
+
 UNDERSTOOD = {
     "ACM": ACM_ARN,
     "ACM in China": f"arn:aws-cn:acm:cn-north-1:{ACCOUNT}:certificate/0a1b2c3d",
@@ -158,6 +182,13 @@ class TestProtocols:
         """What a plain listener names counts all the same."""
         assert scan(make_arn(), "TCP").find_holders(CERTIFICATE)
         assert find_dangling(scan("Invalid-Certificate", "TCP"))
+
+
+def test_certificate_that_was_deleted_under_a_listener() -> None:
+    """The way that Elastic Load Balancing shows a certificate which is gone dangles."""
+    aws = ScriptedAws({"DescribeLoadBalancers": INVALID_CERTIFICATE})
+    [statement] = find_dangling(aws.scan(classic_load_balancers.SOURCE))
+    assert statement == "Classic Load Balancer shop:443 in us-east-1 names Invalid-Certificate"
 
 
 class TestSni:
