@@ -339,6 +339,7 @@ class TestBeanstalk:
         assert gap.cause == "application shop is not listed, as if permission were missing"
         assert gap.kind is GapKind.DENIED
         assert len(calls.named("DescribeApplications")) == 2
+        assert settings_calls(calls) == []
 
     def test_another_application_each_time(self, account: Account) -> None:
         """Applications that go on being created are a gap of another kind."""

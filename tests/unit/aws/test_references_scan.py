@@ -1,18 +1,19 @@
 """The scan: which Regions and partitions it reads, and what it says of the others."""
 
 import socket
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from handlers.aws.references import classic_load_balancers, distributions
+from handlers.aws.references import beanstalk_configurations, classic_load_balancers, distributions
 from models.errors import TransientError
 from models.reference import GLOBAL, CoverageState, GapKind, References
 from models.settings import Settings
 from tests.builders import make_certificate
-from tests.unit.aws.scripted import Answer, Refusal, ScriptedAws
+from tests.unit.aws.scripted import Answer, Answers, Refusal, ScriptedAws
 from tests.unit.aws.worlds import CLASSIC, DISTRIBUTIONS
 
 CLOUDFRONT = distributions.SOURCE
@@ -124,9 +125,15 @@ class TestRegions:
         assert [one.kind for one in references.gaps] == [GapKind.DENIED]
 
 
-def scan_partition(home: str, distributions_answer: Answer) -> tuple[References, ScriptedAws]:
+def scan_partition(
+    home: str, distributions_answer: Answer | Sequence[Answer]
+) -> tuple[References, ScriptedAws]:
     regions = {"regionInfo": [{"regionName": home, "optInStatus": "opt-in-not-required"}]}
-    answers = {"DescribeRegions": regions, "ListDistributions": distributions_answer, **CLASSIC}
+    answers: Answers = {
+        "DescribeRegions": regions,
+        "ListDistributions": distributions_answer,
+        **CLASSIC,
+    }
     aws = ScriptedAws(answers, region=home)
     return aws.scan(CLOUDFRONT, ELB), aws
 
@@ -169,3 +176,52 @@ class TestPartitions:
         """Where the SDK lists one, it is out of reach for now."""
         with pytest.raises(TransientError):
             scan_partition(home, UNRESOLVED)
+
+    def test_lost_after_an_answer(self) -> None:
+        """An endpoint that answered before exists, so what is not answered now may be later."""
+        page = DISTRIBUTIONS["ListDistributions"]["DistributionList"]
+        first = {"DistributionList": page | {"IsTruncated": True, "NextMarker": "E1"}}
+        with pytest.raises(TransientError):
+            scan_partition("eusc-de-east-1", [first, UNRESOLVED])
+
+
+def test_environment_created_anew_under_its_name() -> None:
+    """An environment with a name that was read is another one if its id is another."""
+
+    def list_environments(*environments: tuple[str, str, str]) -> Answer:
+        members = ("EnvironmentName", "EnvironmentId", "ApplicationName")
+        return {
+            "Environments": [dict(zip(members, one, strict=True)) for one in environments],
+        }
+
+    def list_applications(*names: str) -> Answer:
+        return {
+            "Applications": [
+                {"ApplicationName": name, "ConfigurationTemplates": []} for name in names
+            ]
+        }
+
+    def describe_settings(value: str) -> Answer:
+        option = {"OptionName": "SSLCertificateArns", "Value": value}
+        return {"ConfigurationSettings": [{"EnvironmentName": "shop", "OptionSettings": [option]}]}
+
+    certificate = make_certificate()
+    aws = ScriptedAws(
+        {
+            # The application `young` makes it look once more.
+            "DescribeApplications": [list_applications("shop"), list_applications("shop", "young")],
+            "DescribeEnvironments": [
+                list_environments(("shop", "e-1", "shop"), ("young", "e-2", "young")),
+                list_environments(("shop", "e-3", "shop")),
+            ],
+            "DescribeConfigurationSettings": [
+                describe_settings("everyday"),
+                describe_settings(certificate.arn),
+            ],
+        }
+    )
+
+    references = aws.scan(beanstalk_configurations.SOURCE)
+
+    assert references.gaps == ()
+    assert [one.holder for one in references.find_holders(certificate)] == ["environment shop"]
