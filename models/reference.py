@@ -1,5 +1,6 @@
 """What refers to certificates in an account, and how completely that is known."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,11 +8,35 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from models.base import Model
-from models.certificate import CertificateArn, ServerCertificate
+from models.certificate import CERTIFICATE_ID, CertificateArn, ServerCertificate
+from models.errors import AwsCallError
 
 GLOBAL = "global"
 # Between this look at an account and a delete, somebody may attach the certificate.
 FRESH_FOR = timedelta(minutes=5)
+
+# A protocol that is not among these may be served with a certificate.
+PLAIN_PROTOCOLS = frozenset({"HTTP", "TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"})
+
+ACM_CERTIFICATE_ARN = re.compile(r"arn:[\w-]+:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+", re.ASCII)
+
+# AWS answers these where it does not know or accept the account, as in a Region that is being
+# disabled: no permission in a policy would help.
+REJECTED_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "NotSignedUp",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "SubscriptionRequiredException",
+        "UnrecognizedClientException",
+    }
+)
 
 
 def describe_place(region: str) -> str:
@@ -19,19 +44,77 @@ def describe_place(region: str) -> str:
     return "(global)" if region == GLOBAL else f"in {region}"
 
 
+def serves_tls(protocol: str | None) -> bool:
+    """Return whether a listener of this protocol may serve with a certificate."""
+    return protocol is None or protocol.upper() not in PLAIN_PROTOCOLS
+
+
+def select_identifiers(
+    named: Iterable[str | None], *, needs_certificate: bool
+) -> tuple[str | None, ...]:
+    """Return what a holder names, as far as IAM's certificates must be compared with it.
+
+    A certificate of ACM is understood whatever IAM has, and left out. None stands for a holder
+    that needs a certificate and names nothing at all.
+
+    Args:
+        named: what stands where the holder can name a certificate; empty where it names none.
+        needs_certificate: whether it cannot serve as it does without one of its owner.
+    """
+    given = [one for one in named if one]
+    if not given and needs_certificate:
+        return (None,)
+    return tuple(one for one in given if not ACM_CERTIFICATE_ARN.fullmatch(one))
+
+
 class Reference(Model):
-    """One use of an IAM server certificate by a resource."""
+    """One use of a certificate that is not of ACM by a resource."""
 
     source: str
     region: str
     holder: str
-    identifier: str
+    # None: the holder needs a certificate and names nothing, so it may hold any.
+    identifier: str | None
     # A live holder serves traffic now; a saved configuration only might.
     live: bool = True
 
     def __str__(self) -> str:
         """Return the holder as it stands in a note: kind, name and Region."""
         return f"{self.source} {self.holder} {describe_place(self.region)}"
+
+    @property
+    def statement(self) -> str:
+        """The holder with what it names, as they stand in a note."""
+        return f"{self} names {self.identifier or 'no certificate'}"
+
+
+class GapKind(StrEnum):
+    """What made a gap, as far as it decides on what would close it."""
+
+    # The role lacks a permission.
+    DENIED = "denied"
+    # A service control policy denies the call, whatever the role may do.
+    DENIED_BY_POLICY = "denied by policy"
+    # AWS does not know or accept the account there.
+    REJECTED_CREDENTIALS = "rejected credentials"
+    # REGIONS names a Region that is not enabled in the account.
+    UNKNOWN_REGION = "unknown Region"
+    # The answer lacks what it must have.
+    INCOMPLETE = "incomplete"
+    # What was listed went on changing while it was read.
+    CHANGING = "changing"
+    # The endpoint does not exist, though nothing says that the service is not offered there.
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+    @classmethod
+    def of_error(cls, error: AwsCallError) -> "GapKind":
+        """Return the kind of gap that an error of AWS leaves."""
+        if error.denied_by_policy:
+            return cls.DENIED_BY_POLICY
+        if error.code in REJECTED_CREDENTIALS:
+            return cls.REJECTED_CREDENTIALS
+        return cls.DENIED if error.is_denial else cls.OTHER
 
 
 class Gap(Model):
@@ -40,9 +123,27 @@ class Gap(Model):
     source: str
     region: str
     cause: str
+    kind: GapKind = GapKind.OTHER
+
+    @classmethod
+    def of_error(cls, error: AwsCallError, *, source: str, region: str) -> "Gap":
+        """Return the gap that an error of AWS leaves."""
+        return cls(source=source, region=region, cause=error.cause, kind=GapKind.of_error(error))
+
+    @classmethod
+    def of_unknown_region(cls, region: str) -> "Gap":
+        """Return the gap that a Region leaves which only REGIONS knows."""
+        return cls(
+            source="Region",
+            region=region,
+            cause="not an enabled Region of this account",
+            kind=GapKind.UNKNOWN_REGION,
+        )
 
     def __str__(self) -> str:
         """Return the place and the cause as they stand in a note."""
+        if self.kind is GapKind.UNKNOWN_REGION:
+            return f"{self.source} {self.region} ({self.cause})"
         return f"{self.source} {describe_place(self.region)} ({self.cause})"
 
 
@@ -72,7 +173,10 @@ class References(Model):
     found: tuple[Reference, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    # Enabled, but not in REGIONS.
     regions_left_out: tuple[str, ...] = Field(alias="regionsLeftOut", default=())
+    # Whatever is in these, AWS shows it to nobody.
+    regions_not_enabled: tuple[str, ...] = Field(alias="regionsNotEnabled", default=())
     calls: int = 0
 
     @property
@@ -86,25 +190,32 @@ class References(Model):
 
     def find_holders(self, certificate: ServerCertificate) -> tuple[Reference, ...]:
         """Return what refers to a certificate."""
-        return tuple(one for one in self.found if certificate.is_named_by(one.identifier))
+        naming = {
+            identifier
+            for identifier in {one.identifier for one in self.found}
+            if _is_named(certificate, identifier)
+        }
+        return tuple(one for one in self.found if one.identifier in naming)
 
     def find_dangling(
         self, account_id: str, certificates: Iterable[ServerCertificate]
     ) -> tuple[Reference, ...]:
-        """Return the live holders that name a certificate of this account which IAM does not have.
+        """Return the live holders of which it is not understood which certificate they hold.
 
         Renaming a certificate changes its ARN while a listener keeps the old one, so each of
-        these may in truth hold any certificate of the account. An id never changes: a holder
-        that names another id holds another certificate.
+        these may in truth hold any certificate of the account.
+
+        Args:
+            account_id: the account that was scanned.
+            certificates: all certificates that IAM has in it.
         """
         known = tuple(certificates)
-        return tuple(
-            one
-            for one in self.found
-            if one.live
-            and _may_be_of_account(one.identifier, account_id)
-            and not any(certificate.is_named_by(one.identifier) for certificate in known)
-        )
+        unclear = {
+            identifier
+            for identifier in {one.identifier for one in self.found if one.live}
+            if not _is_understood(identifier, account_id, known)
+        }
+        return tuple(one for one in self.found if one.live and one.identifier in unclear)
 
     @property
     def is_empty(self) -> bool:
@@ -131,11 +242,35 @@ class References(Model):
         )
 
 
-def _may_be_of_account(identifier: str, account_id: str) -> bool:
-    if ":server-certificate/" not in identifier:
+def _is_named(certificate: ServerCertificate, identifier: str | None) -> bool:
+    """Return whether a holder's identifier means a certificate of its own account."""
+    if identifier is None:
         return False
+    if certificate.is_named_by(identifier):
+        return True
+    arn, own = CertificateArn.parse(identifier), CertificateArn.parse(certificate.arn)
+    if arn and own and arn.account_id == own.account_id:
+        # ARNs are met that end in the id of what they name instead of its name.
+        return arn.name == certificate.id
+    return identifier.casefold() == certificate.name.casefold()
+
+
+def _is_understood(
+    identifier: str | None, account_id: str, known: Iterable[ServerCertificate]
+) -> bool:
+    """Return whether it is certain which certificate an identifier means.
+
+    Which one does not matter if it is certain to be none that the account has.
+    """
+    if identifier is None:
+        return False
+    # An id never changes: one that IAM does not have is of a certificate that is gone.
+    if CERTIFICATE_ID.fullmatch(identifier) or ACM_CERTIFICATE_ARN.fullmatch(identifier):
+        return True
     arn = CertificateArn.parse(identifier)
-    return arn is None or arn.account_id == account_id
+    if arn and arn.account_id != account_id:
+        return True
+    return any(_is_named(certificate, identifier) for certificate in known)
 
 
 def _count(number: int, noun: str) -> str:

@@ -84,7 +84,10 @@ class Clients:
         return region in listed
 
     def is_in_partition(self, service: str) -> bool:
-        """Return whether the SDK knows that a global service exists in this partition."""
+        """Return whether the SDK knows that a global service exists in this partition.
+
+        If it does not, nothing follows: its list of endpoints is not kept for younger partitions.
+        """
         return bool(
             self._session.get_available_regions(
                 service, partition_name=self.partition, allow_non_regional=True

@@ -274,15 +274,6 @@ class TestDeleted:
 
         assert seen == ["deleting"]
 
-    def test_region_that_is_not_enabled_is_named(self, deployment: Deployment) -> None:
-        """A Region that REGIONS names in vain, as by a slip, is named in the note."""
-        deployment.configure(REGIONS="us-east-1,eu-west-1,eu-west-2")
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        assert deployment.handle_one(event)["outcome"] == "deleted"
-
-        assert "Out of scope by the settings: eu-west-2." in str(deployment.note(event))
-
     @pytest.mark.parametrize("enabled", [("us-east-1", "eu-west-1"), DEFAULT_REGIONS])
     def test_regions_left_out_are_named(
         self, deployment: Deployment, enabled: tuple[str, ...]
@@ -694,6 +685,17 @@ class TestUnverified:
         assert deployment.certificates() == {"old-web"}
         assert deployment.archive() == {}
 
+    def test_region_that_is_not_enabled(self, deployment: Deployment) -> None:
+        """A Region that REGIONS names in vain, as by a slip, is a gap in the proof."""
+        deployment.configure(REGIONS="us-east-1,eu-west-1,eu-west-2")
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+
+        assert deployment.handle_one(event)["outcome"] == "unverified"
+
+        gap = "Region eu-west-2 (not an enabled Region of this account)"
+        assert gap in str(deployment.note(event))
+        assert deployment.certificates() == {"old-web"}
+
     def test_no_region_in_scope(self, deployment: Deployment) -> None:
         """Settings under which nothing would be read prove nothing."""
         deployment.configure(REGIONS="ap-south-1")
@@ -701,7 +703,8 @@ class TestUnverified:
 
         assert deployment.handle_one(event)["outcome"] == "unverified"
 
-        assert "no Region of REGIONS is enabled" in str(deployment.note(event))
+        gap = "Region ap-south-1 (not an enabled Region of this account)"
+        assert gap in str(deployment.note(event))
         assert deployment.certificates() == {"old-web"}
 
     def test_member_role_missing(self, deployment: Deployment) -> None:

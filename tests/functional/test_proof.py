@@ -233,7 +233,7 @@ class TestEndpoints:
 
 
 class TestVanished:
-    """What was deleted since it was listed refers to nothing."""
+    """What was deleted since it was listed refers to nothing but what was seen of it."""
 
     def test_load_balancer(self, deployment: Deployment) -> None:
         """A load balancer that is gone when its listeners are asked for holds no certificate."""
@@ -253,7 +253,7 @@ class TestVanished:
         assert (outcome["outcome"], vanishing.hits) == ("deleted", 1)
 
     def test_listener(self, deployment: Deployment) -> None:
-        """A listener that is gone when its SNI list is asked for holds not even its default."""
+        """What was seen of a listener that is gone when its SNI list is asked for stays seen."""
         certificate = deployment.upload("old-web")
         client = deployment.aws.client
         _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
@@ -267,7 +267,7 @@ class TestVanished:
         ) as vanishing:
             outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
 
-        assert (outcome["outcome"], vanishing.hits) == ("deleted", 1)
+        assert (outcome["outcome"], vanishing.hits) == ("in-use", 1)
 
     @pytest.mark.parametrize(
         ("kind", "operation", "named"),
@@ -297,8 +297,8 @@ class TestVanished:
 
         assert (outcome["outcome"], vanishing.hits) == ("deleted", 1)
 
-    def test_only_what_vanished_is_forgotten(self, deployment: Deployment) -> None:
-        """Another listener of the same source still counts."""
+    def test_nothing_is_forgotten(self, deployment: Deployment) -> None:
+        """Another listener of the same source counts beside the one that is gone."""
         certificate = deployment.upload("old-web")
         client = deployment.aws.client
         _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
@@ -313,7 +313,9 @@ class TestVanished:
         ):
             outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
 
-        assert outcome["references"] == [f"Load balancer listener steady:443 in {AWAY}"]
+        assert outcome["references"] == [
+            f"Load balancer listener {name}:443 in {AWAY}" for name in ("hasty", "steady")
+        ]
 
     def test_beanstalk_says_something_else(self, deployment: Deployment) -> None:
         """Not every value that Elastic Beanstalk refuses is one that vanished."""

@@ -206,7 +206,8 @@ class Scene:
             and not self.has_dangling
             and not self.world.account.gaps
             and not any(
-                is_named(draft.certificate, one.identifier) for one in self.world.account.found
+                one.identifier is not None and is_named(draft.certificate, one.identifier)
+                for one in self.world.account.found
             )
         )
 

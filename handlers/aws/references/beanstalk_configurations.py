@@ -7,19 +7,23 @@ https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.h
 """
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from handlers.aws.references.source import IncompleteReadingError, Reader, Source, is_iam_arn
+from handlers.aws.references.answers import IncompleteReadingError, require_list, require_text
+from handlers.aws.references.source import Reader, Source, VanishedError
+from models.reference import GapKind
 
 if TYPE_CHECKING:
     from mypy_boto3_elasticbeanstalk import ElasticBeanstalkClient
     from mypy_boto3_elasticbeanstalk.type_defs import (
+        ApplicationDescriptionTypeDef,
         ConfigurationOptionSettingTypeDef,
-        DescribeConfigurationSettingsMessageTypeDef,
+        EnvironmentDescriptionTypeDef,
     )
-    from typing_extensions import Unpack
 
 CERTIFICATE_OPTIONS = frozenset({"SSLCertificateId", "SSLCertificateArns"})
 
@@ -31,78 +35,153 @@ BETWEEN_ARNS = re.compile(r"[;\s]+|,+(?=arn:)")
 VANISHED = re.compile(r"No (Environment|Configuration Template|Application) ")
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What has option settings: an environment or a saved configuration.
+
+    Attributes:
+        application: the application that it belongs to.
+        option: the parameter that names it in a call, and the member that does in the answer.
+        name: its name.
+        id: what tells it from another one that had its name before.
+    """
+
+    application: str
+    option: str
+    name: str
+    id: str = ""
+
+    def __str__(self) -> str:
+        if self.option == "TemplateName":
+            return f"saved configuration {self.application}/{self.name}"
+        return f"environment {self.name}"
+
+    @property
+    def key(self) -> str:
+        """What no other configuration of the account and Region has."""
+        return f"{self} {self.id}"
+
+
+Page = Mapping[str, Configuration]
+
+
 async def read_configurations(reader: Reader) -> None:
     """Note every IAM certificate in the settings of environments and saved configurations."""
-    applications = await _read_applications(reader)
-    await _read_environments(reader, applications)
+
+    async def read(configuration: Configuration) -> None:
+        await _read_settings(reader, configuration)
+
+    await reader.read_listed(_Listing(reader).list_pages, read)
 
 
-async def _read_applications(reader: Reader) -> set[str]:
-    """Read the saved configurations, and return the names of the applications."""
-    client: ElasticBeanstalkClient = reader.client
-    answer = await reader.call(client.describe_applications)
-    await reader.in_parallel(
-        _read_settings(
-            reader,
-            f"saved configuration {application['ApplicationName']}/{template}",
-            ApplicationName=application["ApplicationName"],
-            TemplateName=template,
+@dataclass(slots=True)
+class _Listing:
+    """Lists what has settings, and knows which applications were missing when it last did."""
+
+    reader: Reader
+    missing: set[str] = field(default_factory=set)
+
+    async def list_pages(self) -> AsyncIterator[Page]:
+        """Return environments and saved configurations, page by page.
+
+        Raises:
+            VanishedError: an application was created or deleted between the calls.
+            IncompleteReadingError: an application with environments is never listed.
+        """
+        client: ElasticBeanstalkClient = self.reader.client
+        answer = await self.reader.call(client.describe_applications)
+        applications = {
+            require_text(one, "ApplicationName", "an application"): one
+            for one in require_list(answer, "Applications", "DescribeApplications")
+        }
+        yield _index(
+            configuration
+            for name, application in applications.items()
+            for configuration in _describe_saved(name, application)
         )
-        for application in answer["Applications"]
-        for template in application.get("ConfigurationTemplates", [])
-    )
-    return {application["ApplicationName"] for application in answer["Applications"]}
+        missing: set[str] = set()
+        pages = client.get_paginator("describe_environments").paginate(IncludeDeleted=False)
+        async for page in self.reader.pages(pages):
+            environments = [
+                _describe_environment(one)
+                for one in require_list(page, "Environments", "DescribeEnvironments")
+            ]
+            missing |= {one.application for one in environments} - applications.keys()
+            # Before its application is listed, no environment is taken for read.
+            yield _index(one for one in environments if one.application in applications)
+        self._judge(missing)
 
-
-async def _read_environments(reader: Reader, applications: set[str]) -> None:
-    client: ElasticBeanstalkClient = reader.client
-    pages = client.get_paginator("describe_environments").paginate(IncludeDeleted=False)
-    async for page in reader.pages(pages):
-        for environment in page["Environments"]:
-            if environment["ApplicationName"] not in applications:
-                raise IncompleteReadingError(
-                    f"application {environment['ApplicationName']} is not listed, "
-                    "as if permission were missing"
-                )
-        await reader.in_parallel(
-            _read_settings(
-                reader,
-                f"environment {environment['EnvironmentName']}",
-                ApplicationName=environment["ApplicationName"],
-                EnvironmentName=environment["EnvironmentName"],
+    def _judge(self, missing: set[str]) -> None:
+        if still := sorted(missing & self.missing):
+            raise IncompleteReadingError(
+                f"application {still[0]} is not listed, as if permission were missing",
+                GapKind.DENIED,
             )
-            for environment in page["Environments"]
-        )
+        self.missing = missing
+        if missing:
+            raise VanishedError
 
 
-async def _read_settings(
-    reader: Reader,
-    holder: str,
-    **of: "Unpack[DescribeConfigurationSettingsMessageTypeDef]",
-) -> None:
-    client: ElasticBeanstalkClient = reader.client
+def _index(configurations: Iterable[Configuration]) -> Page:
+    return {one.key: one for one in configurations}
+
+
+def _describe_saved(name: str, application: "ApplicationDescriptionTypeDef") -> list[Configuration]:
+    templates = require_list(application, "ConfigurationTemplates", f"application {name}")
+    return [Configuration(name, "TemplateName", template) for template in templates]
+
+
+def _describe_environment(environment: "EnvironmentDescriptionTypeDef") -> Configuration:
+    name = require_text(environment, "EnvironmentName", "an environment")
+    application = require_text(environment, "ApplicationName", f"environment {name}")
+    return Configuration(application, "EnvironmentName", name, environment.get("EnvironmentId", ""))
+
+
+async def _read_settings(reader: Reader, of: Configuration) -> None:
+    for description in await _ask_for_settings(reader, of):
+        for option in require_list(description, "OptionSettings", str(of)):
+            # The environment's load balancer, which serves, is a source of its own.
+            reader.note(str(of), *_find_certificates(option), needs_certificate=False, live=False)
     reader.examined += 1
+
+
+async def _ask_for_settings(reader: Reader, of: Configuration) -> list[Mapping[str, Any]]:
+    """Return the settings of a configuration: those in use, and those being deployed.
+
+    Raises:
+        VanishedError: it is gone.
+        IncompleteReadingError: Beanstalk says nothing about it.
+    """
+    client: ElasticBeanstalkClient = reader.client
+    named: Any = {"ApplicationName": of.application, of.option: of.name}
     try:
-        answer = await reader.call(client.describe_configuration_settings, **of)
+        answer = await reader.call(client.describe_configuration_settings, **named)
     except ClientError as error:
         if _has_vanished(error):
-            return
+            raise VanishedError from error
         raise
-    if not answer["ConfigurationSettings"]:
-        raise IncompleteReadingError(f"no settings of {holder}, as if permission were missing")
-    for description in answer["ConfigurationSettings"]:
-        for option in description.get("OptionSettings", []):
-            for identifier in _find_certificates(option):
-                # The environment's load balancer, which serves, is a source of its own.
-                reader.note(holder, identifier, live=False)
+    descriptions = [
+        one
+        for one in require_list(answer, "ConfigurationSettings", f"the answer about {of}")
+        if one.get(of.option) == of.name
+    ]
+    if not descriptions:
+        raise IncompleteReadingError(
+            f"no settings of {of}, as if permission were missing", GapKind.DENIED
+        )
+    return descriptions
 
 
 def _find_certificates(option: "ConfigurationOptionSettingTypeDef") -> list[str]:
     value = option.get("Value", "").strip()
-    if option.get("OptionName") not in CERTIFICATE_OPTIONS and not is_iam_arn(value):
+    if option.get("OptionName") not in CERTIFICATE_OPTIONS and not _has_iam_arn(value):
         return []
     parts = BETWEEN_ARNS.split(value)
     return [*parts, *(part.rstrip(",") for part in parts if part.endswith(","))]
+
+
+def _has_iam_arn(text: str) -> bool:
+    return ":server-certificate/" in text
 
 
 def _has_vanished(error: ClientError) -> bool:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/appsync/latest/APIReference/API_ListDomainNames.html
 
 from typing import TYPE_CHECKING
 
+from handlers.aws.references.answers import require_list, require_text
 from handlers.aws.references.source import Reader, Source
 
 if TYPE_CHECKING:
@@ -15,9 +16,13 @@ async def read_domain_names(reader: Reader) -> None:
     """Note the certificate of every custom domain name."""
     client: AppSyncClient = reader.client
     async for page in reader.pages(client.get_paginator("list_domain_names").paginate()):
-        for domain in page["domainNameConfigs"]:
+        for domain in require_list(page, "domainNameConfigs", "ListDomainNames"):
             reader.examined += 1
-            reader.note(domain.get("domainName", "?"), domain.get("certificateArn"))
+            reader.note(
+                require_text(domain, "domainName", "a domain name"),
+                domain.get("certificateArn"),
+                needs_certificate=True,
+            )
 
 
 SOURCE = Source(name="AppSync custom domain", service="appsync", read=read_domain_names)

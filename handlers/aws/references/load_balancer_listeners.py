@@ -3,9 +3,12 @@
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeListenerCertificates.html
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from handlers.aws.references.source import Reader, Source
+from handlers.aws.references.answers import require_list, require_text
+from handlers.aws.references.source import Reader, Source, VanishedError
+from models.reference import serves_tls
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -13,48 +16,69 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 400
 
-# A protocol that is not known here may carry certificates, so it is asked.
-PROTOCOLS_WITHOUT_CERTIFICATE = frozenset(
-    {"HTTP", "TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"}
-)
-
 
 async def read_load_balancers(reader: Reader) -> None:
     """Note the certificates of every listener of every load balancer."""
+
+    async def read(balancer: "LoadBalancerTypeDef") -> None:
+        await _read_load_balancer(reader, balancer)
+
+    await reader.read_listed(lambda: _list_load_balancers(reader), read)
+
+
+async def _list_load_balancers(
+    reader: Reader,
+) -> AsyncIterator[Mapping[str, "LoadBalancerTypeDef"]]:
     client: ElasticLoadBalancingv2Client = reader.client
     paginator = client.get_paginator("describe_load_balancers")
     async for page in reader.pages(paginator.paginate(PaginationConfig={"PageSize": PAGE_SIZE})):
-        await reader.in_parallel(
-            _read_listeners(reader, balancer)
-            for balancer in page["LoadBalancers"]
+        yield {
+            require_text(balancer, "LoadBalancerArn", "a load balancer"): balancer
+            for balancer in require_list(page, "LoadBalancers", "DescribeLoadBalancers")
             if balancer.get("Type") != "gateway"
-        )
+        }
 
 
-async def _read_listeners(reader: Reader, balancer: "LoadBalancerTypeDef") -> None:
+async def _read_load_balancer(reader: Reader, balancer: "LoadBalancerTypeDef") -> None:
     client: ElasticLoadBalancingv2Client = reader.client
-    reader.examined += 1
-    paginator = client.get_paginator("describe_listeners").paginate(
-        LoadBalancerArn=balancer["LoadBalancerArn"], PaginationConfig={"PageSize": PAGE_SIZE}
-    )
+    name = require_text(balancer, "LoadBalancerName", "a load balancer")
+
+    async def read(listener: "ListenerTypeDef") -> None:
+        await _read_sni_list(reader, name, listener)
+
     try:
-        async for page in reader.pages(paginator):
-            # At once, so that these count even if a call for an SNI list fails.
-            for listener in page["Listeners"]:
-                for certificate in listener.get("Certificates", []):
-                    reader.note(_name(balancer, listener), certificate.get("CertificateArn"))
-            await reader.in_parallel(
-                _read_certificates(reader, balancer, listener)
-                for listener in page["Listeners"]
-                if listener.get("Protocol") not in PROTOCOLS_WITHOUT_CERTIFICATE
+        await reader.read_listed(
+            lambda: _list_secure_listeners(reader, balancer["LoadBalancerArn"], name), read
+        )
+    except client.exceptions.LoadBalancerNotFoundException as error:
+        raise VanishedError from error
+    reader.examined += 1
+
+
+async def _list_secure_listeners(
+    reader: Reader, arn: str, name: str
+) -> AsyncIterator[Mapping[str, "ListenerTypeDef"]]:
+    """Return the listeners that can have an SNI list, and note the default certificates of all."""
+    client: ElasticLoadBalancingv2Client = reader.client
+    paginator = client.get_paginator("describe_listeners").paginate(
+        LoadBalancerArn=arn, PaginationConfig={"PageSize": PAGE_SIZE}
+    )
+    async for page in reader.pages(paginator):
+        listeners = {
+            require_text(one, "ListenerArn", f"a listener of load balancer {name}"): one
+            for one in require_list(page, "Listeners", f"DescribeListeners of {name}")
+        }
+        # At once, so that these count even if a call for an SNI list fails.
+        for listener in listeners.values():
+            reader.note(
+                _name(name, listener),
+                *_read_arns(listener.get("Certificates", []), _name(name, listener)),
+                needs_certificate=serves_tls(listener.get("Protocol")),
             )
-    except client.exceptions.LoadBalancerNotFoundException:
-        return  # It was deleted since it was listed, and its listeners with it.
+        yield {key: one for key, one in listeners.items() if serves_tls(one.get("Protocol"))}
 
 
-async def _read_certificates(
-    reader: Reader, balancer: "LoadBalancerTypeDef", listener: "ListenerTypeDef"
-) -> None:
+async def _read_sni_list(reader: Reader, balancer: str, listener: "ListenerTypeDef") -> None:
     client: ElasticLoadBalancingv2Client = reader.client
     holder = _name(balancer, listener)
     paginator = client.get_paginator("describe_listener_certificates").paginate(
@@ -63,14 +87,24 @@ async def _read_certificates(
     try:
         # No other call shows the SNI list.
         async for page in reader.pages(paginator):
-            for certificate in page["Certificates"]:
-                reader.note(holder, certificate.get("CertificateArn"))
-    except client.exceptions.ListenerNotFoundException:
-        reader.forget(holder)  # It was deleted since it was listed.
+            certificates = require_list(
+                page, "Certificates", f"DescribeListenerCertificates of {holder}"
+            )
+            # Whether a default certificate is missing, the listener itself has told.
+            reader.note(holder, *_read_arns(certificates, holder), needs_certificate=False)
+    except client.exceptions.ListenerNotFoundException as error:
+        raise VanishedError from error
 
 
-def _name(balancer: "LoadBalancerTypeDef", listener: "ListenerTypeDef") -> str:
-    return f"{balancer.get('LoadBalancerName', '?')}:{listener.get('Port', '?')}"
+def _read_arns(certificates: Any, holder: str) -> list[str]:
+    return [
+        require_text(one, "CertificateArn", f"a certificate of listener {holder}")
+        for one in certificates
+    ]
+
+
+def _name(balancer: str, listener: "ListenerTypeDef") -> str:
+    return f"{balancer}:{listener.get('Port', '?')}"
 
 
 SOURCE = Source(

@@ -20,13 +20,29 @@ from handlers.aws.references import (
     distributions,
     load_balancer_listeners,
 )
-from handlers.aws.references.source import IncompleteReadingError, Reader, Source
+from handlers.aws.references.answers import (
+    IncompleteReadingError,
+    require_list,
+    require_text,
+    understand,
+)
+from handlers.aws.references.source import Reader, Source
 from models.errors import AwsCallError, TransientError
-from models.reference import FRESH_FOR, GLOBAL, Coverage, CoverageState, Gap, Reference, References
+from models.reference import (
+    FRESH_FOR,
+    GLOBAL,
+    Coverage,
+    CoverageState,
+    Gap,
+    GapKind,
+    Reference,
+    References,
+)
 from models.settings import DeniedRegions, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import DescribeRegionsResultTypeDef
 
 SOURCES: tuple[Source, ...] = (
     classic_load_balancers.SOURCE,
@@ -39,6 +55,20 @@ SOURCES: tuple[Source, ...] = (
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/API-throttling.html
 BUCKET_SECONDS = 4
+
+
+# Any other answer, and none, means that a Region may be used, so it is read.
+NOT_ENABLED = "not-opted-in"
+
+LIST_OF_REGIONS = "The list of Regions"
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The Regions of a partition, as an account may use them."""
+
+    enabled: tuple[str, ...]
+    not_enabled: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +106,55 @@ class Scan:
             TransientError: a source could not answer now, or the time was not enough.
         """
         started_at = self.clock()
-        try:
-            enabled = self._list_regions()
-        except AwsCallError as error:
-            gap = Gap(source="The list of Regions", region=self.clients.region, cause=error.cause)
-            return References(started_at=started_at, finished_at=self.clock(), gaps=(gap,))
-        chosen = self.settings.regions or enabled
-        regions = [one for one in enabled if one in chosen]
-        # What REGIONS leaves out, and what it names in vain.
-        left_out = tuple(sorted(set(enabled) ^ set(chosen)))
-        if not regions:
-            gap = Gap(source="Every source", region=GLOBAL, cause="no Region of REGIONS is enabled")
-            return References(
-                started_at=started_at,
-                finished_at=self.clock(),
-                gaps=(gap,),
-                regions_left_out=left_out,
-            )
+        regions = self._list_regions()
+        if isinstance(regions, Gap):
+            return References(started_at=started_at, finished_at=self.clock(), gaps=(regions,))
+        chosen = self.settings.regions or regions.enabled
         longest = FRESH_FOR.total_seconds()
-        places = self._read_all(regions, min(longest, seconds_left or longest))
+        places = self._read_all(
+            [one for one in regions.enabled if one in chosen],
+            min(longest, seconds_left or longest),
+        )
+        unknown = [one for one in chosen if one not in regions.enabled]
         return References(
             started_at=started_at,
             finished_at=self.clock(),
             found=tuple(reference for place in places for reference in place.found),
             coverage=tuple(p.result for p in places if isinstance(p.result, Coverage)),
-            gaps=tuple(p.result for p in places if isinstance(p.result, Gap)),
-            regions_left_out=left_out,
+            gaps=(
+                *(Gap.of_unknown_region(one) for one in unknown),
+                *(p.result for p in places if isinstance(p.result, Gap)),
+            ),
+            regions_left_out=tuple(one for one in regions.enabled if one not in chosen),
+            regions_not_enabled=regions.not_enabled,
             calls=1 + sum(place.calls for place in places),
         )
 
-    def _list_regions(self) -> list[str]:
-        """Return the Regions that are enabled in the account."""
+    def _list_regions(self) -> Regions | Gap:
+        """Return the Regions of the partition, or why it is not known which are enabled.
+
+        Raises:
+            TransientError: EC2 could not answer now.
+        """
         ec2: EC2Client = self.clients.get("ec2")
-        with translated_errors("DescribeRegions"):
-            return sorted(one["RegionName"] for one in ec2.describe_regions()["Regions"])
+        try:
+            with translated_errors("DescribeRegions"):
+                return _sort_regions(understand(lambda: ec2.describe_regions(AllRegions=True)))
+        except AwsCallError as error:
+            return Gap.of_error(error, source=LIST_OF_REGIONS, region=self.clients.region)
+        except IncompleteReadingError as error:
+            return Gap(
+                source=LIST_OF_REGIONS,
+                region=self.clients.region,
+                cause=str(error),
+                kind=error.kind,
+            )
 
     def _spread(self, regions: Sequence[str]) -> list[tuple[Source, str]]:
         return [
             (source, region)
             for source in self.sources
             for region in ([GLOBAL] if source.is_global else regions)
-            if not source.is_global or self.clients.is_in_partition(source.service)
         ]
 
     def _read_all(self, regions: Sequence[str], seconds: float) -> list[Place]:
@@ -148,6 +186,8 @@ class Scan:
         Raises:
             TransientError: it could not answer now.
         """
+        if self.clients.partition in source.absent_from:
+            return Place(self._cover(source, region, CoverageState.NOT_OFFERED), found=(), calls=0)
         client = await asyncio.get_running_loop().run_in_executor(
             pool, self._make_client, source, region
         )
@@ -155,12 +195,14 @@ class Scan:
         try:
             await source.read(reader)
         except IncompleteReadingError as error:
-            result: Coverage | Gap = Gap(source=source.name, region=region, cause=str(error))
+            result: Coverage | Gap = Gap(
+                source=source.name, region=region, cause=str(error), kind=error.kind
+            )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             result = self._weigh_error(error, source, region, has_answered=reader.calls > 0)
         else:
             result = self._cover(source, region, CoverageState.READ, reader.examined)
-        return Place(result, tuple(reader.found), reader.calls)
+        return Place(result, reader.found, reader.calls)
 
     def _make_client(self, source: Source, region: str) -> Any:
         if source.is_global:
@@ -183,19 +225,34 @@ class Scan:
         """
         if not has_answered and self._is_not_offered(error, source, region):
             return self._cover(source, region, CoverageState.NOT_OFFERED)
+        if not has_answered and self._is_nowhere(error, source):
+            return Gap(
+                source=source.name,
+                region=region,
+                cause=f"its endpoint in partition {self.clients.partition} does not resolve",
+                kind=GapKind.UNREACHABLE,
+            )
         translated = translate_error(error, source.service)
         if isinstance(translated, TransientError):
             raise translated from error
         # A policy that denies the Region denies the first call; another one leaves a gap.
         if not has_answered and self._is_out_of_scope(translated, source):
             return self._cover(source, region, CoverageState.OUT_OF_SCOPE)
-        return Gap(source=source.name, region=region, cause=translated.cause)
+        return Gap.of_error(translated, source=source.name, region=region)
 
     def _is_not_offered(self, error: Exception, source: Source, region: str) -> bool:
         return (
             is_unresolved_endpoint(error)
             and not (source.is_global or source.is_everywhere)
             and not self.clients.is_listed(source.service, region)
+        )
+
+    def _is_nowhere(self, error: Exception, source: Source) -> bool:
+        """Return whether a global service may lack an endpoint, which time would not bring."""
+        return (
+            is_unresolved_endpoint(error)
+            and source.is_global
+            and not self.clients.is_in_partition(source.service)
         )
 
     def _is_out_of_scope(self, error: AwsCallError, source: Source) -> bool:
@@ -215,3 +272,19 @@ class Scan:
             examined=examined,
             checked_at=self.clock(),
         )
+
+
+def _sort_regions(answer: "DescribeRegionsResultTypeDef") -> Regions:
+    """Return the Regions in an answer of EC2.
+
+    Raises:
+        IncompleteReadingError: it has none that the account may use.
+    """
+    regions = {
+        require_text(one, "RegionName", "a Region"): one.get("OptInStatus")
+        for one in require_list(answer, "Regions", "DescribeRegions")
+    }
+    enabled = sorted(name for name, status in regions.items() if status != NOT_ENABLED)
+    if not enabled:
+        raise IncompleteReadingError("DescribeRegions has no enabled Region")
+    return Regions(tuple(enabled), tuple(sorted(regions.keys() - enabled)))
