@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from botocore.awsrequest import AWSResponse
 
-from handlers import remediation
+from handlers.remediation import batch
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT, Unprocessed
 from local.aws.wire import ApiCall, Proceed
@@ -72,7 +72,7 @@ class TestEverything:
 
     def test_a_surprise_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A function that calls more than it must, and keeps what it should not, is found out."""
-        monkeypatch.setattr("handlers.aws.findings.IDS_A_READ", 1)
+        monkeypatch.setattr("handlers.aws.findings.IDS_PER_READ", 1)
         monkeypatch.setattr("models.certificate.ServerCertificate.is_expired", lambda *_: False)
 
         surprises = organisation.play(accounts=1).surprises
@@ -314,7 +314,7 @@ class TestDeadline:
     def member_role(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
         """Set the name of the member role, and let one account be worked on at a time."""
         deployment.configure(MEMBER_ROLE_NAME=ROLE)
-        monkeypatch.setattr(remediation, "ACCOUNTS_AT_ONCE", 1)
+        monkeypatch.setattr(batch, "ACCOUNTS_AT_ONCE", 1)
 
     def test_what_cannot_be_finished_goes_back_whole(self, deployment: Deployment) -> None:
         """The first account is finished; the others come again, and nothing of them was begun."""
