@@ -319,11 +319,11 @@ class TestDeadline:
     def test_what_cannot_be_finished_goes_back_whole(self, deployment: Deployment) -> None:
         """The first account is finished; the others come again, and nothing of them was begun."""
         events = [report_in(deployment, account_of(number)) for number in range(4)]
-        slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(3.2))
+        slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(6.2))
 
         # Ten seconds of these are the report's.
         with slow as deletes, faults.record_calls() as calls:
-            given_back = deployment.handle_batch(*events, milliseconds_left=13_000)
+            given_back = deployment.handle_batch(*events, milliseconds_left=16_000)
 
         assert given_back == [1, 2, 3]
         assert deletes.hits == 1
