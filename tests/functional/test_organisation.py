@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from botocore.awsrequest import AWSResponse
 
-from handlers import remediation
+from handlers.remediation import batch
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT, Unprocessed
 from local.aws.wire import ApiCall, Proceed
@@ -72,7 +72,7 @@ class TestEverything:
 
     def test_a_surprise_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A function that calls more than it must, and keeps what it should not, is found out."""
-        monkeypatch.setattr("handlers.aws.findings.IDS_A_READ", 1)
+        monkeypatch.setattr("handlers.aws.findings.IDS_PER_READ", 1)
         monkeypatch.setattr("models.certificate.ServerCertificate.is_expired", lambda *_: False)
 
         surprises = organisation.play(accounts=1).surprises
@@ -314,16 +314,16 @@ class TestDeadline:
     def member_role(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
         """Set the name of the member role, and let one account be worked on at a time."""
         deployment.configure(MEMBER_ROLE_NAME=ROLE)
-        monkeypatch.setattr(remediation, "ACCOUNTS_AT_ONCE", 1)
+        monkeypatch.setattr(batch, "ACCOUNTS_AT_ONCE", 1)
 
     def test_what_cannot_be_finished_goes_back_whole(self, deployment: Deployment) -> None:
         """The first account is finished; the others come again, and nothing of them was begun."""
         events = [report_in(deployment, account_of(number)) for number in range(4)]
-        slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(3.2))
+        slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(6.2))
 
         # Ten seconds of these are the report's.
         with slow as deletes, faults.record_calls() as calls:
-            given_back = deployment.handle_batch(*events, milliseconds_left=13_000)
+            given_back = deployment.handle_batch(*events, milliseconds_left=16_000)
 
         assert given_back == [1, 2, 3]
         assert deletes.hits == 1
