@@ -1,14 +1,26 @@
 """What is concluded about a certificate, in the words of the note: one function for each case."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from models.certificate import CertificateIdentifier, ServerCertificate
 from models.errors import AwsCallError
 from models.outcome import Conclusion, Outcome
-from models.reference import Reference, References
+from models.reference import GapKind, Reference, References
 from models.settings import Settings
 from models.text import fit_list
+
+RETRIED = "It is checked again with the next sweep."
+# Only what would help: no permission mends an answer that is not understood.
+GAP_ADVICE = {
+    GapKind.DENIED: "Grant the role the missing permission, and it is checked again.",
+    GapKind.DENIED_BY_POLICY: "Let the service control policy except the role, leave the Region "
+    "out of REGIONS, or set DENIED_REGIONS to OutOfScope.",
+    GapKind.UNKNOWN_REGION: "Correct REGIONS, or enable the Region.",
+    GapKind.REJECTED_CREDENTIALS: "Check that the Region and the service are enabled in the "
+    "account, or leave the Region out of REGIONS.",
+}
 
 # Regions left out must be named in a note even where there are thirty of them.
 SCOPE_LENGTH = 120
@@ -98,8 +110,7 @@ def conclude_gaps(certificate: ServerCertificate, references: References) -> Con
     return unverified(
         f"Kept: {describe_expiry(certificate)}, but it is not proven unused. Could not read:",
         sorted({str(gap) for gap in references.gaps}),
-        "Grant the role the missing permission, or set REGIONS or DENIED_REGIONS, and it is "
-        "checked again.",
+        _advise_on_gaps({gap.kind for gap in references.gaps}),
         examined=references.summary,
     )
 
@@ -126,11 +137,11 @@ def conclude_nothing_read(certificate: ServerCertificate, references: References
 def conclude_dangling(
     certificate: ServerCertificate, dangling: Sequence[Reference], references: References
 ) -> Conclusion:
-    """Conclude that something live names a certificate which IAM does not have."""
+    """Conclude that something live may hold any certificate: it names none that IAM has."""
     return unverified(
-        f"Kept: {describe_expiry(certificate)}, but a certificate that is in use is not in "
-        "IAM under its name, so it may be this one, renamed:",
-        sorted({f"{one} names {one.identifier}" for one in dangling}),
+        f"Kept: {describe_expiry(certificate)}, but something live names no certificate "
+        "that IAM has, so it may hold this one:",
+        sorted({one.statement for one in dangling}),
         "Point the resource at a certificate that exists.",
         examined=references.summary,
     )
@@ -228,6 +239,11 @@ def describe_scope(references: References) -> tuple[str, ...]:
     if not references.out_of_scope:
         return ()
     return (f"Out of scope by the settings: {fit_list(references.out_of_scope, SCOPE_LENGTH)}.",)
+
+
+def _advise_on_gaps(kinds: AbstractSet[GapKind]) -> str:
+    """Return what would close the gaps, the advice for the commonest kind first."""
+    return next((text for kind, text in GAP_ADVICE.items() if kind in kinds), RETRIED)
 
 
 def unverified(

@@ -11,9 +11,10 @@ from handlers.aws.clients import Clients
 from handlers.aws.references import beanstalk_configurations, load_balancer_listeners
 from handlers.aws.references.scan import Scan
 from handlers.aws.references.source import Source
-from local import faults, seed
-from local.aws import Aws
-from local.wire import Recording
+from local.aws import faults
+from local.aws.server import Aws
+from local.aws.wire import Recording
+from local.fixtures import seed
 from models.certificate import ServerCertificate
 from models.reference import GapKind, References
 from models.settings import Settings

@@ -189,7 +189,7 @@ class Scene:
     def has_dangling(self) -> bool:
         """Return whether a live holder names a certificate that IAM does not have."""
         return any(
-            one.live and is_unknown_arn(one.identifier, self.certificates)
+            one.live and one.identifier and is_unknown_arn(one.identifier, self.certificates)
             for one in self.world.account.found
         )
 

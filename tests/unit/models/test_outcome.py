@@ -19,7 +19,7 @@ from models.conclusions import (
 from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
-from models.reference import Gap
+from models.reference import Gap, GapKind
 from models.report import CertificateReport, describe_fields, merge_fields
 from models.settings import Settings
 from tests.builders import (
@@ -36,7 +36,10 @@ LONG_NAME = "n" * 128
 LONG_PATH = "/" + "p" * 498 + "/"
 HOLDERS = [f"Load balancer listener edge-{n:02}:443 in eu-central-1" for n in range(25)]
 GAPS = [
-    Gap(source="Elastic Beanstalk", region=f"eu-west-{n}", cause="AccessDenied") for n in range(25)
+    Gap(
+        source="Elastic Beanstalk", region=f"eu-west-{n}", cause="AccessDenied", kind=GapKind.DENIED
+    )
+    for n in range(25)
 ]
 NOTIFYING = (Outcome.DELETED, Outcome.WOULD_DELETE, Outcome.IN_USE, Outcome.UNVERIFIED)
 
