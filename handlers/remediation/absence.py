@@ -45,12 +45,7 @@ class Absence:
                 under which it may still be there with another name.
         """
         case = self.conclude(subject)
-        by_id = subject.identifier.kind is IdentifierKind.ID
-        if (
-            by_id
-            and isinstance(case.verdict, Conclusion)
-            and case.verdict.outcome is Outcome.ALREADY_GONE
-        ):
+        if subject.identifier.kind is IdentifierKind.ID and _is_already_gone(case):
             raise TransientError("the certificate was renamed or deleted since it was listed")
         return case
 

@@ -16,6 +16,7 @@ from handlers.remediation.cases import (
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.deletion import Deletion
 from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort
+from models.certificate import ServerCertificate
 from models.conclusions import conclude_deletable
 from models.errors import CertificateGoneError, TransientError
 from models.outcome import Conclusion
@@ -76,12 +77,7 @@ class AccountRemediation:
             if not isinstance(scan, References):
                 cases += [left.close(scan) for left, _ in candidates[number:]]
                 break
-            proven = attempt(prove, candidate, scan, certificates, self.settings, self.clock())
-            ended = (
-                attempt(self._act, account, subject, proven)
-                if isinstance(proven, Proof)
-                else proven
-            )
+            ended = attempt(self._decide, account, subject, candidate, scan, certificates)
             cases.append(_close(subject, ended))
         return AccountResult(account_id, cases, scans)
 
@@ -115,6 +111,17 @@ class AccountRemediation:
             scans.append(scan)
         self.deadline.seconds_left()
         return scans[-1]
+
+    def _decide(
+        self,
+        account: AccountPort,
+        subject: Subject,
+        candidate: Candidate,
+        scan: References,
+        certificates: Sequence[ServerCertificate],
+    ) -> Case | Conclusion:
+        proven = prove(candidate, scan, certificates, self.settings, self.clock())
+        return proven if isinstance(proven, Conclusion) else self._act(account, subject, proven)
 
     def _act(self, account: AccountPort, subject: Subject, proof: Proof) -> Case | Conclusion:
         if self.settings.mode is Mode.DRY_RUN or self.archive is None:

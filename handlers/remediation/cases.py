@@ -45,25 +45,10 @@ Verdict = Conclusion | Postponed
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """Findings about one certificate, with what came of it.
-
-    Attributes:
-        arrivals: the findings, of one account; at least one.
-        verdict: the conclusion, or why there is none yet.
-        arn: the certificate's ARN, or the one that the findings name; None if they name none.
-        certificate_id: the certificate's id, where the certificate is known.
-    """
+class _Group:
+    """Findings of one account about one certificate; at least one."""
 
     arrivals: tuple[Arrival, ...]
-    verdict: Verdict
-    arn: str | None = None
-    certificate_id: str | None = None
-
-    @classmethod
-    def of(cls, arrival: Arrival, verdict: Verdict) -> "Case":
-        """Return the case of one finding whose certificate was not looked for."""
-        return cls((arrival,), verdict, _read_arn(arrival.finding.certificate_identifier))
 
     @property
     def account_id(self) -> str:
@@ -77,28 +62,36 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Case(_Group):
+    """Findings about one certificate, with what came of it.
+
+    Attributes:
+        verdict: the conclusion, or why there is none yet.
+        arn: the certificate's ARN, or the one that the findings name; None if they name none.
+        certificate_id: the certificate's id, where the certificate is known.
+    """
+
+    verdict: Verdict
+    arn: str | None = None
+    certificate_id: str | None = None
+
+    @classmethod
+    def of(cls, arrival: Arrival, verdict: Verdict) -> "Case":
+        """Return the case of one finding whose certificate was not looked for."""
+        return cls((arrival,), verdict, _read_arn(arrival.finding.certificate_identifier))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject(_Group):
     """Findings about one certificate, which are one decision and at most one delete.
 
     Attributes:
-        arrivals: the findings, of one account; at least one.
         identifier: how they name the certificate.
         certificate: the certificate as its account lists it; None if it does not.
     """
 
-    arrivals: tuple[Arrival, ...]
     identifier: CertificateIdentifier
     certificate: ServerCertificate | None
-
-    @property
-    def account_id(self) -> str:
-        """The account that its findings are of."""
-        return self.arrivals[0].finding.account_id
-
-    @property
-    def findings(self) -> list[Finding]:
-        """Its findings."""
-        return [arrival.finding for arrival in self.arrivals]
 
     def close(self, verdict: Verdict, certificate: ServerCertificate | None = None) -> Case:
         """Return its case; `certificate` is what it was about, where the account has it no more."""

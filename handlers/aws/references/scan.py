@@ -143,12 +143,7 @@ class Scan:
         except AwsCallError as error:
             return Gap.of_error(error, source=LIST_OF_REGIONS, region=self.clients.region)
         except IncompleteReadingError as error:
-            return Gap(
-                source=LIST_OF_REGIONS,
-                region=self.clients.region,
-                cause=str(error),
-                kind=error.kind,
-            )
+            return _leave_gap(error, LIST_OF_REGIONS, self.clients.region)
 
     def _spread(self, regions: Sequence[str]) -> list[tuple[Source, str]]:
         return [
@@ -195,9 +190,7 @@ class Scan:
         try:
             await source.read(reader)
         except IncompleteReadingError as error:
-            result: Coverage | Gap = Gap(
-                source=source.name, region=region, cause=str(error), kind=error.kind
-            )
+            result: Coverage | Gap = _leave_gap(error, source.name, region)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             result = self._weigh_error(error, source, region, has_answered=reader.calls > 0)
         else:
@@ -272,6 +265,10 @@ class Scan:
             examined=examined,
             checked_at=self.clock(),
         )
+
+
+def _leave_gap(error: IncompleteReadingError, source: str, region: str) -> Gap:
+    return Gap(source=source, region=region, cause=str(error), kind=error.kind)
 
 
 def _sort_regions(answer: "DescribeRegionsResultTypeDef") -> Regions:
