@@ -87,7 +87,7 @@ def test_broken_template_shows(
 
 
 def leave_out_module(artifact: Path) -> None:
-    (artifact / "models" / "decision.py").unlink()
+    (artifact / "models" / "proof.py").unlink()
 
 
 def build_for_another_processor(artifact: Path) -> None:
