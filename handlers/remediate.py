@@ -4,7 +4,7 @@ The path of a finding:
 
     parse                                  here, into the models of `models.events`
     refuse, refresh, group by account      `handlers.remediation.batch`
-    look up, decide, scan                  `handlers.remediation.account`, by `models.decision`
+    list, screen, scan, prove              `handlers.remediation.account`, by `models.proof`
     act: read again, archive, delete       `handlers.remediation.deletion`
     report: finding, topic, metrics, log   `handlers.remediation.report`
 """
