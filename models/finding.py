@@ -13,6 +13,7 @@ from models.base import Received
 from models.certificate import CertificateIdentifier
 
 CONTROL_ID = "IAM.26"
+ACCOUNT_RESOURCE = "AWS::::Account:"
 SECURITY_HUB_PRODUCT = re.compile(
     r"arn:[\w-]+:securityhub:[\w-]+::product/aws/securityhub", re.ASCII
 )
@@ -101,6 +102,11 @@ class Finding(Received):
             if identifier:
                 return identifier
         return None
+
+    @property
+    def is_about_account(self) -> bool:
+        """Whether the finding is about a whole account, as where it has no certificate at all."""
+        return (self.resource_id or "").startswith(ACCOUNT_RESOURCE)
 
     def find_foreign_trait(self) -> str | None:
         """Return why this finding is not IAM.26 of Security Hub itself, or None if it is.

@@ -19,7 +19,6 @@ from models.archive import (
 from models.certificate import (
     CertificateFiles,
     CertificateIdentifier,
-    IdentifierKind,
     ServerCertificate,
 )
 from models.errors import (
@@ -29,7 +28,7 @@ from models.errors import (
     EventError,
     TransientError,
 )
-from models.finding import Finding, FindingKey, Workflow
+from models.finding import CONTROL_ID, Finding, FindingKey, Workflow, WorkflowStatus
 from models.reference import Coverage, Gap, Reference, References
 from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
@@ -87,6 +86,13 @@ class FakeCertificates(FailsOnRequest):
         self.stored[certificate.name] = CertificateFiles(
             certificate=certificate, body="-----BEGIN CERTIFICATE-----", tags=tags or {}
         )
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a certificate as `UpdateServerCertificate` does: its id stays."""
+        files = self.stored.pop(name)
+        arn = files.certificate.arn.removesuffix(name) + new_name
+        certificate = files.certificate.model_copy(update={"name": new_name, "arn": arn})
+        self.stored[new_name] = files.model_copy(update={"certificate": certificate})
 
     def list_all(self) -> Sequence[ServerCertificate]:
         self.enter("ListServerCertificates")
@@ -183,6 +189,7 @@ class FakeSecurityHub(FailsOnRequest):
         self.unreadable: dict[FindingKey, EventError] = {}
         self.reads: list[tuple[str, list[FindingKey]]] = []
         self.updates: list[FindingUpdate] = []
+        self.unclear_suppressed: list[EventError] = []
         self.rejected: dict[FindingKey, str] = {}
         self.postponed: dict[FindingKey, str] = {}
 
@@ -196,6 +203,17 @@ class FakeSecurityHub(FailsOnRequest):
         self.reads.append((region, list(keys)))
         shown = self.stored | self.unreadable
         return {key: shown[key] for key in keys if key in shown}
+
+    def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
+        self.enter("GetFindings (suppressed)")
+        suppressed = [
+            finding
+            for finding in self.stored.values()
+            if finding.account_id == account_id
+            and finding.workflow.status is WorkflowStatus.SUPPRESSED
+            and finding.compliance.security_control_id == CONTROL_ID
+        ]
+        return [*suppressed, *self.unclear_suppressed]
 
     def write(self, update: FindingUpdate) -> WriteResult:
         self.enter("BatchUpdateFindings")
@@ -225,24 +243,44 @@ class FakeArchive(FailsOnRequest):
         self.versions: list[tuple[str, datetime, ArchiveRecord]] = []
         self._clock = clock
 
-    def write(self, account_id: str, record: ArchiveRecord) -> str:
+    def update(
+        self,
+        account_id: str,
+        known: StoredRecord | None,
+        change: Callable[[ArchiveRecord | None], ArchiveRecord],
+    ) -> StoredRecord:
         self.enter("PutObject")
-        key = compose_key(account_id, record.files)
+        record = change(known.record if known else None)
+        key = compose_key(account_id, record.files.certificate)
+        current = self.find(key)
+        if (current and current.version) != (known and known.version):
+            record = change(current.record if current else None)
         self.versions.append((key, self._clock(), record))
-        return f"s3://archive/{key}"
+        return StoredRecord(f"s3://archive/{key}", record, str(len(self.versions)))
+
+    def put(self, account_id: str, record: ArchiveRecord) -> str:
+        """Put a record over any earlier one, and return its location."""
+        return self.update(account_id, None, lambda _: record).location
+
+    def find(self, key: str) -> StoredRecord | None:
+        """Return the record that is stored under a key, or None."""
+        newest = None
+        for number, (stored, _, record) in enumerate(self.versions, start=1):
+            if stored == key:
+                newest = StoredRecord(f"s3://archive/{key}", record, str(number))
+        return newest
 
     def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> list[StoredRecord]:
         self.enter("ListObjectsV2")
-        by_id = identifier.kind is IdentifierKind.ID
-        prefix = compose_prefix(account_id, None if by_id else identifier.name)
-        newest = {
-            key: record
-            for key, at, record in self.versions
+        prefix = compose_prefix(account_id, None if identifier.may_be_id else identifier.last)
+        keys = {
+            key
+            for key, at, _ in self.versions
             if key.startswith(prefix) and at >= since.replace(microsecond=0)
         }
-        return [StoredRecord(f"s3://archive/{key}", record) for key, record in newest.items()]
+        return [stored for key in sorted(keys) if (stored := self.find(key))]
 
 
 class FakeNotifications(FailsOnRequest):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from handlers.aws.answers import require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.errors import AwsCallError, EventError, TransientError, describe_invalid
@@ -107,6 +108,29 @@ class Findings:
                 yield [_parse(raw) for raw in page["Findings"]]
                 if page.get("NextToken"):
                     self._sleep(SECONDS_BETWEEN_PAGES)
+
+    def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
+        """Return an account's findings of IAM.26 that are SUPPRESSED, whatever else they are.
+
+        A suppressed finding is updated no more, so it may be archived, and its result an old one.
+
+        Raises:
+            AwsCallError: Security Hub may not be read.
+            TransientError: it could not answer now.
+        """
+        filters: AwsSecurityFindingFiltersTypeDef = {
+            "ComplianceSecurityControlId": [{"Value": CONTROL_ID, "Comparison": "EQUALS"}],
+            "AwsAccountId": [{"Value": account_id, "Comparison": "EQUALS"}],
+            "WorkflowStatus": [{"Value": WorkflowStatus.SUPPRESSED.value, "Comparison": "EQUALS"}],
+        }
+        client: SecurityHubClient = self._clients.get("securityhub")
+        with translated_errors("GetFindings"):
+            pages = client.get_paginator("get_findings").paginate(
+                Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
+            )
+            return [
+                _parse(raw) for page in pages for raw in require_list(page, "Findings", "a page")
+            ]
 
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings, and tell how each of them fared.

@@ -120,7 +120,9 @@ class Remediation:
         groups: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in arrivals:
             groups[arrival.finding.account_id].append(arrival)
-        work = AccountRemediation(self.accounts, self.archive, self.settings, self.clock, deadline)
+        work = AccountRemediation(
+            self.accounts, self.findings, self.archive, self.settings, self.clock, deadline
+        )
         with ThreadPoolExecutor(ACCOUNTS_AT_ONCE, thread_name_prefix="account") as pool:
             running = [pool.submit(work.run, *group) for group in groups.items()]
             for done in as_completed(running):

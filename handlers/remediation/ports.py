@@ -1,6 +1,6 @@
 """What the remediation needs from AWS, as protocols that fakes can implement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -76,6 +76,13 @@ class FindingsPort(Protocol):
         """Return the findings as they are now, or why one is not understood."""
         ...
 
+    def list_suppressed(self, account_id: str) -> Sequence[Finding | EventError]:
+        """Return an account's findings of the control that somebody suppressed, archived ones too.
+
+        One that is not understood is represented by the error that says why.
+        """
+        ...
+
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings."""
         ...
@@ -102,8 +109,21 @@ class QueuePort(Protocol):
 class ArchivePort(Protocol):
     """The archive: see `handlers.aws.archive`."""
 
-    def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record and return its location."""
+    def update(
+        self,
+        account_id: str,
+        known: StoredRecord | None,
+        change: Callable[[ArchiveRecord | None], ArchiveRecord],
+    ) -> StoredRecord:
+        """Change the record of one certificate, and return it as it is stored then.
+
+        What others wrote meanwhile is never overwritten: `change` gets it, again if need be.
+
+        Args:
+            account_id: the certificate's account.
+            known: the record as it was last stored; None if there was none.
+            change: returns the record to store for the one that is there.
+        """
         ...
 
     def list_records(

@@ -31,7 +31,7 @@ class Entry:
     @property
     def is_new(self) -> bool:
         """Whether the finding does not say this yet."""
-        return not self.report.conclusion.is_written_on(self.arrival.finding)
+        return not self.report.is_written_on(self.arrival.finding)
 
     @property
     def is_to_be_written(self) -> bool:
@@ -173,6 +173,7 @@ def _compose_report(case: Case, conclusion: Conclusion) -> CertificateReport:
         account_id=case.account_id,
         arn=case.arn,
         resource_id=case.findings[0].resource_id or "none",
+        certificate_id=case.certificate_id,
         conclusion=conclusion,
     )
 

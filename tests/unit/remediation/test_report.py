@@ -63,6 +63,7 @@ class TestFinding:
         assert now.user_defined_fields == {
             "iam26Outcome": "deleted",
             "iam26Certificate": make_arn(),
+            "iam26CertificateId": CERTIFICATE_ID,
             "iam26CheckedAt": "2026-11-20T06:00:00Z",
             "iam26References": DELETED.examined,
         }
@@ -92,7 +93,7 @@ class TestFinding:
 
         fields = world.security_hub.stored[arrival.finding.key].user_defined_fields
         assert fields["ticket"] == "SEC-1"
-        assert len(fields) == 5
+        assert len(fields) == 6
 
     def test_same_content_is_one_update(self, world: World) -> None:
         """Findings that get the same are written together, and others apart."""
@@ -142,7 +143,8 @@ class TestFinding:
 
     def test_status_was_set_back(self, world: World) -> None:
         """If the status alone differs it is written again, and nobody is notified."""
-        arrival = world.add_finding(make_arn(), UserDefinedFields={"iam26Outcome": "deleted"})
+        written = {"iam26Outcome": "deleted", "iam26CertificateId": CERTIFICATE_ID}
+        arrival = world.add_finding(make_arn(), UserDefinedFields=written)
 
         report(world, close(DELETED, arrival))
 
