@@ -35,7 +35,7 @@ def make_session(region: str) -> boto3.Session:
 def _parse_time(value: Any) -> Any:
     try:
         return parse_timestamp(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         return value
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from handlers.aws.clients import Clients
+from handlers.aws.clients import Clients, Credentials, make_session
 from handlers.aws.references.scan import SOURCES, Scan
 from handlers.aws.references.source import Source
 from models.reference import References
@@ -53,17 +52,19 @@ class ScriptedAws:
     region: str = HOME
     calls: list[str] = field(default_factory=list)
 
-    def scan(self, *sources: Source, settings: Settings | None = None) -> References:
-        """Return what a scan sees."""
-        session = boto3.Session(
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="made-up",
-            region_name=self.region,
-        )
+    @property
+    def clients(self) -> Clients:
+        """The clients of a session that asks this script instead of AWS."""
+        session = make_session(self.region)
         answer: Any = self._answer  # whose answer is taken, which the stubs do not say
         session.events.register("before-send", answer)
-        clients = Clients(session, self.region, user_agent="test")
-        return Scan(clients, settings or Settings(), lambda: NOW, sources or SOURCES).run(None)
+        signing = Credentials("AKIDEXAMPLE", "made-up", "made-up", NOW)
+        return Clients(session, self.region, user_agent="test", credentials=signing)
+
+    def scan(self, *sources: Source, settings: Settings | None = None) -> References:
+        """Return what a scan sees."""
+        scan = Scan(self.clients, settings or Settings(), lambda: NOW, sources or SOURCES)
+        return scan.run(None)
 
     def _answer(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
