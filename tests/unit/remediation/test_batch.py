@@ -62,7 +62,7 @@ def key_of(account_id: str) -> FindingKey:
 
 
 def run_all(world: World, account_ids: Sequence[str] = ACCOUNTS) -> Results:
-    arrivals = [Arrival(make_finding_of(one), "us-east-1", f"event-{one}") for one in account_ids]
+    arrivals = [make_arrival(make_finding_of(one), event_id=f"event-{one}") for one in account_ids]
     return world.remediation.run(arrivals, Deadline())
 
 
@@ -391,7 +391,7 @@ class TestSideBySide:
 
     def test_one_is_not_begun_without_time(self, organization: World) -> None:
         """With no time left nothing is begun, and everything is retried whole."""
-        arrivals = [Arrival(make_finding_of(one), "us-east-1", "event") for one in ACCOUNTS]
+        arrivals = [make_arrival(make_finding_of(one)) for one in ACCOUNTS]
 
         results = organization.remediation.run(arrivals, Deadline(0.0))
 
