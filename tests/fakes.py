@@ -192,9 +192,7 @@ class FakeSecurityHub(FailsOnRequest):
     def put(self, finding: Finding) -> None:
         self.stored[finding.key] = finding
 
-    def read(
-        self, keys: Sequence[FindingKey]
-    ) -> dict[FindingKey, Finding | Stranger | EventError]:
+    def read(self, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding | Stranger | EventError]:
         self.enter("GetFindings")
         self.reads.append(list(keys))
         shown = self.stored | self.unreadable | self.strangers
