@@ -342,3 +342,12 @@ def unverified(
         details=advice,
         examined=examined,
     )
+
+
+def conclude_unknown_finding(finding_id: str) -> Conclusion:
+    """Conclude that Security Hub does not have the finding, so nothing vouches for what it says."""
+    return unverified(
+        "Kept: Security Hub does not have the finding, so what it says is not believed:",
+        (f"no finding {finding_id}",),
+        "A sample event can be tried with MODE=DryRun.",
+    )

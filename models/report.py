@@ -54,7 +54,6 @@ class WriteResult:
 class FindingUpdate(Model):
     """What is written on findings that get the same note and fields."""
 
-    region: str
     status: WorkflowStatus
     note: str
     fields: dict[str, str]

@@ -28,7 +28,17 @@ from models.errors import (
     EventError,
     TransientError,
 )
-from models.finding import CONTROL_ID, Finding, FindingKey, Workflow, WorkflowStatus
+from models.events import EntryPoint
+from models.finding import (
+    CONTROL_ID,
+    Finding,
+    FindingKey,
+    Note,
+    Stranger,
+    Workflow,
+    WorkflowStatus,
+)
+from models.outcome import UPDATED_BY
 from models.reference import Coverage, Gap, Reference, References
 from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
@@ -187,7 +197,8 @@ class FakeSecurityHub(FailsOnRequest):
         self.stored: dict[FindingKey, Finding] = {}
         self.notes: dict[FindingKey, str] = {}
         self.unreadable: dict[FindingKey, EventError] = {}
-        self.reads: list[tuple[str, list[FindingKey]]] = []
+        self.strangers: dict[FindingKey, Stranger] = {}
+        self.reads: list[list[FindingKey]] = []
         self.updates: list[FindingUpdate] = []
         self.unclear_suppressed: list[EventError] = []
         self.rejected: dict[FindingKey, str] = {}
@@ -196,12 +207,10 @@ class FakeSecurityHub(FailsOnRequest):
     def put(self, finding: Finding) -> None:
         self.stored[finding.key] = finding
 
-    def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> dict[FindingKey, Finding | EventError]:
+    def read(self, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding | Stranger | EventError]:
         self.enter("GetFindings")
-        self.reads.append((region, list(keys)))
-        shown = self.stored | self.unreadable
+        self.reads.append(list(keys))
+        shown = self.stored | self.unreadable | self.strangers
         return {key: shown[key] for key in keys if key in shown}
 
     def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
@@ -229,6 +238,7 @@ class FakeSecurityHub(FailsOnRequest):
                 self.stored[key] = self.stored[key].model_copy(
                     update={
                         "workflow": Workflow(status=update.status),
+                        "note": Note(text=update.note, updated_by=UPDATED_BY),
                         "user_defined_fields": update.fields,
                     }
                 )
@@ -325,8 +335,12 @@ class FakeQueue(FailsOnRequest):
 
 
 def make_arrival(finding: Finding | None = None, **overrides: Any) -> Arrival:
-    """Return the arrival of a finding in us-east-1."""
-    fields: dict[str, Any] = {"region": "us-east-1", "event_id": "event"}
+    """Return the arrival of a new finding by the queue."""
+    fields: dict[str, Any] = {
+        "event_id": "event",
+        "entry_point": EntryPoint.IMPORTED,
+        "is_queued": True,
+    }
     return Arrival(finding or make_finding(), **fields | overrides)
 
 

@@ -13,7 +13,14 @@ from handlers.aws.answers import require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.errors import AwsCallError, EventError, TransientError, describe_invalid
-from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
+from models.finding import (
+    CONTROL_ID,
+    Finding,
+    FindingKey,
+    Stranger,
+    WorkflowStatus,
+    parse_finding,
+)
 from models.outcome import UPDATED_BY
 from models.report import FindingUpdate, WriteResult
 
@@ -38,39 +45,45 @@ class Findings:
         self._clients = clients
         self._sleep = sleep
 
-    def _client(self, region: str) -> "SecurityHubClient":
+    def _client(self, region: str | None = None) -> "SecurityHubClient":
         client: SecurityHubClient = self._clients.get("securityhub", region)
         return client
 
     def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> Mapping[FindingKey, Finding | EventError]:
+        self, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
         """Return the findings as they are now; those that Security Hub does not have are left out.
 
         One that cannot be understood is represented by the error that says why.
 
         Raises:
-            AwsCallError: Security Hub may not be read.
+            AwsCallError: Security Hub may not be read, or answered without a list of findings.
             TransientError: it could not answer now.
         """
-        found: dict[FindingKey, Finding | EventError] = {}
+        found: dict[FindingKey, Finding | Stranger | EventError] = {}
         for chunk in _split(keys, IDS_PER_READ):
-            with translated_errors("GetFindings"):
-                pages = (
-                    self._client(region)
-                    .get_paginator("get_findings")
-                    .paginate(
-                        Filters={
-                            "Id": [{"Value": key.id, "Comparison": "EQUALS"} for key in chunk]
-                        },
-                        PaginationConfig={"PageSize": PAGE_SIZE},
-                    )
-                )
-                for page in pages:
-                    for raw in page["Findings"]:
-                        key = FindingKey(raw["Id"], raw["ProductArn"])
-                        found[key] = _parse(raw)
+            for raw in self._read_raw([key.id for key in chunk]):
+                key = FindingKey(str(raw.get("Id")), str(raw.get("ProductArn")))
+                one = parse_finding(raw, (key.id,))
+                if found.setdefault(key, one) != one:
+                    found[key] = EventError(f"GetFindings shows finding {key.id} in two versions")
         return {key: found[key] for key in keys if key in found}
+
+    def _read_raw(self, ids: Sequence[str]) -> Iterator[Mapping[str, object]]:
+        with translated_errors("GetFindings"):
+            pages = (
+                self._client()
+                .get_paginator("get_findings")
+                .paginate(
+                    Filters={"Id": [{"Value": one, "Comparison": "EQUALS"} for one in ids]},
+                    PaginationConfig={"PageSize": PAGE_SIZE},
+                )
+            )
+            for page in pages:
+                shown = page.get("Findings")
+                if not isinstance(shown, list) or not all(shown):
+                    raise AwsCallError("GetFindings", "an answer without its findings")
+                yield from shown
 
     def search_failed(
         self, region: str, account_id: str | None = None
@@ -153,7 +166,7 @@ class Findings:
         """Write once, and return the findings that are worth another try at once."""
         try:
             with translated_errors("BatchUpdateFindings"):
-                answer = self._client(update.region).batch_update_findings(
+                answer = self._client().batch_update_findings(
                     FindingIdentifiers=[
                         {"Id": key.id, "ProductArn": key.product_arn} for key in keys
                     ],

@@ -8,6 +8,7 @@ from handlers.observability import logger
 from models.certificate import CertificateIdentifier, ServerCertificate
 from models.conclusions import conclude_ambiguous, conclude_denied
 from models.errors import AwsCallError, TransientError
+from models.events import EntryPoint
 from models.finding import Finding, FindingKey, WorkflowStatus
 from models.outcome import Conclusion, Outcome
 from models.proof import identify
@@ -23,15 +24,16 @@ class Arrival:
 
     Attributes:
         finding: the finding.
-        region: the Region its event arrived in, where Security Hub is called about it.
         event_id: the id of the event, which correlates log lines.
-        is_redelivered: an earlier invocation may have died at any point of its path.
+        entry_point: the way it came in.
+        is_queued: whether a message is retried until there is an outcome; nobody retries a bare
+            event.
     """
 
     finding: Finding
-    region: str
     event_id: str
-    is_redelivered: bool = False
+    entry_point: EntryPoint
+    is_queued: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Case(_Group):
         verdict: the conclusion, or why there is none yet.
         arn: the certificate's ARN, or the one that the findings name; None if they name none.
         certificate_id: the certificate's id, where the certificate is known.
-        deleted_now: whether this invocation deleted it, as far as it can know.
+        deleted_now: whether this invocation deleted it, which people are always notified of.
     """
 
     verdict: Verdict
@@ -115,10 +117,16 @@ class Subject(_Group):
         *,
         deleted_now: bool = False,
     ) -> Case:
-        """Return its case; `certificate` is what it was about, where the account has it no more."""
+        """Return its case.
+
+        Args:
+            verdict: what came of it.
+            certificate: what it was about, where the account has it no more.
+            deleted_now: whether this invocation deleted it.
+        """
         about = certificate or self.certificate
         if about is None:
-            return Case(self.arrivals, verdict, _read_arn(self.identifier))
+            return Case(self.arrivals, verdict, _read_arn(self.identifier), None, deleted_now)
         return Case(self.arrivals, verdict, about.arn, about.id, deleted_now)
 
     def _rank(self, identifier: CertificateIdentifier) -> tuple[bool, bool]:

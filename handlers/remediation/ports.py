@@ -7,7 +7,7 @@ from typing import Protocol
 from models.archive import ArchiveRecord, StoredRecord
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.errors import EventError
-from models.finding import Finding, FindingKey
+from models.finding import Finding, FindingKey, Stranger
 from models.reference import References
 from models.report import FindingUpdate, Notification, WriteResult
 
@@ -71,8 +71,8 @@ class FindingsPort(Protocol):
     """Security Hub: see `handlers.aws.findings`."""
 
     def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> Mapping[FindingKey, Finding | EventError]:
+        self, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
         """Return the findings as they are now, or why one is not understood."""
         ...
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.events import FindingsEvent, SqsRecord, parse_record
+from models.events import FindingsEvent, SqsRecord, parse_findings, parse_record
 from models.finding import Finding
 from models.sweep import (
     ENVELOPE_BYTES,
@@ -26,8 +26,7 @@ fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=102
 
 def parse(body: str) -> FindingsEvent:
     """Return a message as the remediation reads it."""
-    event, _ = parse_record(SqsRecord(message_id="1", body=body))
-    return event
+    return parse_record(SqsRecord(message_id="1", body=body))
 
 
 def make_findings(count: int, **more: Any) -> list[Finding]:
@@ -44,7 +43,7 @@ def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) 
 
     events = [parse(body) for body in compose_messages(ENVELOPE, findings)]
 
-    assert [one for event in events for one in event.detail.findings] == findings
+    assert [one for event in events for one in parse_findings(event)] == findings
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.sampled_from(["a", "é", "𝄞", '"']))

@@ -1,5 +1,6 @@
 """The sweep: what is open is found, once, and sent account by account."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,11 +28,12 @@ def sweep(search: FakeFindingSearch, queue: FakeQueue, *, only_own: bool = False
 
 def read_events(queue: FakeQueue) -> list[FindingsEvent]:
     """Return what was sent, as the remediation reads it."""
-    return [parse_record(SqsRecord(message_id="1", body=body))[0] for body in queue.bodies]
+    return [parse_record(SqsRecord(message_id="1", body=body)) for body in queue.bodies]
 
 
 def read_ids(queue: FakeQueue) -> list[list[str]]:
-    return [[one.id for one in event.detail.findings] for event in read_events(queue)]
+    events = [json.loads(body) for body in queue.bodies]
+    return [[one["Id"] for one in event["detail"]["findings"]] for event in events]
 
 
 def sweep_ids(*pages: Sequence[Finding | EventError]) -> list[list[str]]:
