@@ -205,14 +205,12 @@ def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
         )
     # An id never changes, while what is missing under its name may be there under another.
     gone = (
-        "does not exist in the account any more"
+        "does not exist in the account any more. It was not deleted by this application."
         if identifier.kind is IdentifierKind.ID
-        else "is not in the account under this name any more: it was deleted or renamed"
+        else "is not in the account under this name any more: it was deleted or renamed. This "
+        "application did not delete it under this name."
     )
-    return Conclusion(
-        outcome=Outcome.ALREADY_GONE,
-        lead=f"Certificate {identifier.last} {gone}. It was not deleted by this application.",
-    )
+    return Conclusion(outcome=Outcome.ALREADY_GONE, lead=f"Certificate {identifier.last} {gone}")
 
 
 def conclude_valid(certificate: ServerCertificate) -> Conclusion:

@@ -69,6 +69,7 @@ class FailsOnRequest:
     def __init__(self) -> None:
         self.failures: Failures = {}
         self.before: dict[str, Callable[[], None]] = {}
+        self.watchers: list[Callable[[str], None]] = []
         self.calls: list[str] = []
 
     def fail(self, operation: str, *errors: Exception) -> None:
@@ -76,6 +77,8 @@ class FailsOnRequest:
 
     def enter(self, operation: str) -> None:
         self.calls.append(operation)
+        for watch in self.watchers:
+            watch(operation)
         if hook := self.before.pop(operation, None):
             hook()
         if pending := self.failures.get(operation):
@@ -429,12 +432,22 @@ class World:
         """Let an operation fail once, whichever fake it belongs to."""
         if operation == "scan" and not isinstance(error, TransientError):
             return  # a scan turns refusals into gaps
-        for fake in (
+        for fake in self.fakes:
+            fake.fail(operation, error)
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Let somebody see each call right before it is answered, whichever fake it asks."""
+        for fake in self.fakes:
+            fake.watchers.append(watcher)
+
+    @property
+    def fakes(self) -> tuple[FailsOnRequest, ...]:
+        """Everything that the application calls."""
+        return (
             self.accounts,
             self.account,
             self.certificates,
             self.security_hub,
             self.archive,
             self.notifications,
-        ):
-            fake.fail(operation, error)
+        )
