@@ -21,6 +21,8 @@ HOME = "us-east-1"
 # What items are called where it is not `member`, as CloudFront's and EC2's models have it.
 ITEM_NAMES = {"regionInfo": "item", "Items": "DistributionSummary", "CNAMEs": "CNAME"}
 
+ANSWERED_IN_JSON = frozenset({"ListDomainNames", "GetFindings", "BatchUpdateFindings"})
+
 ONE_REGION = {"regionInfo": [{"regionName": HOME, "optInStatus": "opt-in-not-required"}]}
 
 
@@ -52,9 +54,8 @@ class ScriptedAws:
     region: str = HOME
     calls: list[str] = field(default_factory=list)
 
-    @property
-    def clients(self) -> Clients:
-        """The clients of a session that asks this script instead of AWS."""
+    def make_clients(self) -> Clients:
+        """Return clients whose calls are answered from the script."""
         session = make_session(self.region)
         answer: Any = self._answer  # whose answer is taken, which the stubs do not say
         session.events.register("before-send", answer)
@@ -63,7 +64,7 @@ class ScriptedAws:
 
     def scan(self, *sources: Source, settings: Settings | None = None) -> References:
         """Return what a scan sees."""
-        scan = Scan(self.clients, settings or Settings(), lambda: NOW, sources or SOURCES)
+        scan = Scan(self.make_clients(), settings or Settings(), lambda: NOW, sources or SOURCES)
         return scan.run(None)
 
     def _answer(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
@@ -95,14 +96,14 @@ def _respond(url: str, body: str, status: int = 200) -> AWSResponse:
 
 
 def _render_refusal(operation: str, refusal: Refusal) -> str:
-    if operation == "ListDomainNames":
+    if operation in ANSWERED_IN_JSON:
         return json.dumps({"__type": refusal.code, "message": refusal.message})
     error = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
     return f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
 
 
 def _render(operation: str, answer: Mapping[str, Any]) -> str:
-    if operation == "ListDomainNames":
+    if operation in ANSWERED_IN_JSON:
         return json.dumps(answer)
     if operation == "ListDistributions":
         return _render_members(answer)

@@ -37,7 +37,7 @@ def list_certificates(*certificates: Mapping[str, Any], **more: object) -> dict[
 
 
 def ask(answers: dict[str, Answer]) -> Certificates:
-    return Certificates(ScriptedAws(answers).clients)
+    return Certificates(ScriptedAws(answers).make_clients())
 
 
 class TestCertificates:
@@ -120,14 +120,14 @@ class TestCertificates:
 
 def list_archive(body: str) -> None:
     answers = {"ListObjectsV2": f"<ListBucketResult>{body}</ListBucketResult>"}
-    archive = Archive(ScriptedAws(answers).clients, "archive", lambda: ACCOUNT)
+    archive = Archive(ScriptedAws(answers).make_clients(), "archive", lambda: ACCOUNT)
     identifier = CertificateIdentifier.parse(make_arn())
     assert identifier is not None
     archive.list_records(ACCOUNT, identifier, NOW)
 
 
 def read_own_id(answer: dict[str, Any]) -> str:
-    return Identity(ScriptedAws({"GetCallerIdentity": answer}).clients).read_account_id()
+    return Identity(ScriptedAws({"GetCallerIdentity": answer}).make_clients()).read_account_id()
 
 
 class TestOthers:
