@@ -5,9 +5,15 @@ https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-fo
 
 import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, Field
+from pydantic import (
+    AwareDatetime,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from models.base import Received
 from models.certificate import CertificateIdentifier
@@ -59,6 +65,13 @@ class Note(Received):
     updated_by: str | None = Field(alias="UpdatedBy", default=None)
 
 
+def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 class FindingKey(NamedTuple):
     """What Security Hub knows a finding by."""
 
@@ -73,6 +86,10 @@ class Finding(Received):
     product_arn: str = Field(alias="ProductArn", min_length=1)
     account_id: str = Field(alias="AwsAccountId", pattern=r"^[0-9]{12}$")
     created_at: AwareDatetime = Field(alias="CreatedAt")
+    # When Security Hub evaluated it last; what people write on it leaves this alone.
+    updated_at: Annotated[AwareDatetime | None, WrapValidator(_drop_unreadable)] = Field(
+        alias="UpdatedAt", default=None
+    )
     resources: tuple[Resource, ...] = Field(alias="Resources", default=())
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())
