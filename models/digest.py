@@ -10,7 +10,7 @@ from models.report import MESSAGE_BYTES, SUBJECT_LENGTH, Notification
 from models.sweep import CLOSING_OUTCOMES, is_closed_by_us, is_left_open, read_checked_at
 from models.text import fit_words
 
-# The attributes and the lines that are counted roughly.
+# Attributes, headings, and the lines that say how much was left out.
 RESERVED_BYTES = 2048
 NAME_LENGTH = 512
 REFERENCES_LENGTH = 256
@@ -66,7 +66,7 @@ def compose_digest(
     room = MESSAGE_BYTES - RESERVED_BYTES - len(head.encode())
     listed = [one for one in LISTED if one in counts]
     for number, heading in enumerate(listed):
-        # None is left out for another: what one does not need is for those that follow.
+        # Each section has its share; what it leaves is for those that follow.
         part = _list_certificates(heading, standing[heading], room // (len(listed) - number))
         room -= len(part.encode())
         parts.append(part)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.events import FindingsEvent, SqsRecord, parse_record
@@ -35,6 +35,7 @@ def make_findings(count: int, **more: Any) -> list[Finding]:
     return [make_finding(Id=f"finding-{number}", **more) for number in range(count)]
 
 
+@settings(deadline=None)
 @given(st.lists(fields, max_size=5), st.integers(0, 300))
 def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) -> None:
     """What the remediation reads is what Security Hub said, in order."""
@@ -48,6 +49,7 @@ def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) 
     assert [one for event in events for one in event.detail.findings] == findings
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.sampled_from(["a", "é", "𝄞", '"']))
 def test_no_message_is_too_large(sizes: list[int], character: str) -> None:
     """Whatever is written on findings, each message fits into the queue."""
@@ -64,6 +66,7 @@ def test_no_message_is_too_large(sizes: list[int], character: str) -> None:
     assert all(len(body.encode()) <= MESSAGE_BYTES for body in bodies)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1000))
 def test_as_few_as_there_can_be(count: int) -> None:
     """No two neighbouring messages would fit into one."""
