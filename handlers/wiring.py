@@ -39,11 +39,12 @@ def wire_sweep(environment: Mapping[str, str]) -> Sweep:
     region = _read_region(environment)
     clients = Clients(make_session(region), region, user_agent=SWEEP_USER_AGENT)
     return Sweep(
+        settings,
         Findings(clients),
         Queue(clients, settings.queue_url),
+        Notifications(clients, settings.topic_arn) if settings.topic_arn else None,
         clients.region,
         Identity(clients).read_account_id,
-        settings.member_role_name is None,
         _read_clock,
     )
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from models.base import Model, Received
 from models.certificate import CertificateIdentifier
@@ -76,6 +83,13 @@ class Note(Received):
     updated_by: str | None = Field(alias="UpdatedBy", default=None)
 
 
+def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 class FindingKey(NamedTuple):
     """What Security Hub knows a finding by."""
 
@@ -90,6 +104,10 @@ class Finding(Received):
     product_arn: str = Field(alias="ProductArn", min_length=1)
     account_id: str = Field(alias="AwsAccountId", pattern=r"^[0-9]{12}$")
     created_at: AsffTime = Field(alias="CreatedAt")
+    # When Security Hub evaluated it last; what people write on it leaves this alone.
+    updated_at: Annotated[AsffTime | None, WrapValidator(_drop_unreadable)] = Field(
+        alias="UpdatedAt", default=None
+    )
     resources: tuple[Resource, ...] = Field(alias="Resources", default=())
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())

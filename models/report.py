@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from models.base import Model
 from models.finding import Finding, FindingKey, WorkflowStatus
@@ -97,10 +98,10 @@ HEADLINES = {
 
 
 class Notification(Model):
-    """One message for people: what came of the certificates of an account."""
+    """One message for people: what came of the certificates of an account, or of all of them."""
 
     account_id: str
-    outcome: Outcome
+    outcome: Outcome | Literal["digest"]
     subject: str
     text: str
 

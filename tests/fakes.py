@@ -314,12 +314,12 @@ class FakeFindingSearch(FailsOnRequest):
     def __init__(self, *pages: Sequence[Finding | EventError]) -> None:
         super().__init__()
         self.pages = pages
-        self.searches: list[tuple[str, str | None]] = []
+        self.searches: list[str | None] = []
 
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
-        self.searches.append((region, account_id))
+        self.searches.append(account_id)
         for page in self.pages:
             self.enter("GetFindings")
             yield page

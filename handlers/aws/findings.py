@@ -86,14 +86,13 @@ class Findings:
                 yield from shown
 
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
-        """Return the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
+        """Return the findings of IAM.26 that are FAILED, ACTIVE and not SUPPRESSED, page by page.
 
         Never faster than a call a second: GetFindings allows three to all who use it.
 
         Args:
-            region: the Region to ask in.
             account_id: the account whose findings to return; None for those of every account.
 
         Raises:
@@ -106,14 +105,15 @@ class Findings:
             "RecordState": [{"Value": "ACTIVE", "Comparison": "EQUALS"}],
             "WorkflowStatus": [
                 {"Value": status.value, "Comparison": "EQUALS"}
-                for status in (WorkflowStatus.NEW, WorkflowStatus.NOTIFIED)
+                for status in WorkflowStatus
+                if status is not WorkflowStatus.SUPPRESSED
             ],
         }
         if account_id:
             filters["AwsAccountId"] = [{"Value": account_id, "Comparison": "EQUALS"}]
         with translated_errors("GetFindings"):
             pages = (
-                self._client(region)
+                self._client(self._clients.region)
                 .get_paginator("get_findings")
                 .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
             )

@@ -92,9 +92,9 @@ class FindingSearchPort(Protocol):
     """Security Hub, as the sweep asks it: see `handlers.aws.findings`."""
 
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterable[Sequence[Finding | EventError]]:
-        """Return failed findings that are NEW or NOTIFIED, page by page."""
+        """Return failed findings that nobody suppressed, page by page."""
         ...
 
 

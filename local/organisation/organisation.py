@@ -282,12 +282,10 @@ class Organisation:
 
     def sweep(self) -> None:
         """Run the sweep."""
-        taken = [
-            self.subjects[one["Id"]]
-            for one in self._read_findings()
-            if one["Workflow"]["Status"] in {"NEW", "NOTIFIED"}
-        ]
-        self.prediction.add_sweep(len(taken), len({one.account_id for one in taken}))
+        statuses = {one["Id"]: one["Workflow"]["Status"] for one in self._read_findings()}
+        shown = [one for one, status in statuses.items() if status != "SUPPRESSED"]
+        taken = {self.subjects[one].account_id for one in shown if statuses[one] != "RESOLVED"}
+        self.prediction.add_sweep(len(shown), len(taken))
         sweep.handler({}, Context())
 
     def disorder(self, bodies: list[str]) -> list[str]:

@@ -94,7 +94,7 @@ class Stack:
         resolved = {key: self.resolve(value) for key, value in node.items()}
         return {key: value for key, value in resolved.items() if value is not NOTHING}
 
-    def _call(self, name: str, operand: Any) -> Any:  # noqa: PLR0911 - one per intrinsic function
+    def _call(self, name: str, operand: Any) -> Any:  # noqa: C901, PLR0911 - one per intrinsic function
         match name:
             case "Ref":
                 return self._refer(operand)
@@ -110,6 +110,8 @@ class Stack:
                 return left == right
             case "Fn::Not":
                 return not self._decide(operand[0])
+            case "Fn::And":
+                return all(map(self._decide, operand))
             case "Fn::FindInMap":
                 table, row, column = self.resolve(operand)
                 return self.template["Mappings"][table][row][column]

@@ -24,6 +24,7 @@ DEFAULTS = {
     "ElbCallsPerSecond": 5,
     "SweepSchedule": "rate(1 day)",
     "NotificationEmail": "",
+    "EmailFrequency": "Each",
     "CustomAction": "Enabled",
     "LogLevel": "INFO",
     "LogRetentionDays": 365,
@@ -33,6 +34,7 @@ CHOICES = {
     "Mode": ["DryRun", "Enforce"],
     "AutoRemediation": ["Enabled", "Disabled"],
     "DeniedRegions": ["Unverified", "OutOfScope"],
+    "EmailFrequency": ["Each", "Daily"],
     "CustomAction": ["Enabled", "Disabled"],
     "LogLevel": ["DEBUG", "INFO", "WARNING", "ERROR"],
     "Architecture": ["arm64", "x86_64"],
@@ -119,7 +121,13 @@ def test_the_defaults_of_the_stack_are_those_of_the_settings() -> None:
     deployed = Settings.from_environment(environment("RemediateFunction"))
 
     assert deployed.model_dump(exclude=created) == Settings().model_dump(exclude=created)
-    assert SweepSettings.from_environment(environment("SweepFunction")).member_role_name is None
+
+    swept = SweepSettings.from_environment(environment("SweepFunction"))
+
+    created = {"queue_url", "topic_arn"}
+    assert swept.model_dump(exclude=created) == SweepSettings(queue_url=swept.queue_url).model_dump(
+        exclude=created
+    )
 
 
 def test_every_parameter_reaches_the_settings() -> None:
@@ -132,6 +140,8 @@ def test_every_parameter_reaches_the_settings() -> None:
         "DeniedRegions": "OutOfScope",
         "ElbCallsPerSecond": 2,
         "MemberRoleName": "iam26-member",
+        "AutoRemediation": "Disabled",
+        "SweepSchedule": "rate(12 hours)",
     }
     settings = Settings.from_environment(environment("RemediateFunction", **values))
     sweep = SweepSettings.from_environment(environment("SweepFunction", **values))
@@ -144,6 +154,9 @@ def test_every_parameter_reaches_the_settings() -> None:
     assert settings.elb_calls_per_second == 2
     assert settings.member_role_name == sweep.member_role_name == "iam26-member"
     assert settings.archive_bucket == "archive-bucket"
+    assert sweep.auto_remediation == "Disabled"
+    assert sweep.schedule == "rate(12 hours)"
+    assert sweep.topic_arn == settings.topic_arn == "arn:aws:sns:us-east-1:111122223333:topic"
 
 
 @pytest.mark.parametrize("function", ["RemediateFunction", "SweepFunction"])

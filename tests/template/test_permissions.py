@@ -126,6 +126,17 @@ def test_the_sweep_sends_to_two_queues_only() -> None:
     assert resources == {"<Queue.Arn>", "<SweepDeadLetterQueue.Arn>"}
 
 
+def test_the_sweep_publishes_to_the_topic_only() -> None:
+    """The sweep publishes its digest to the topic of the stack, and nowhere else."""
+    resources = [
+        statement["Resource"]
+        for statement in statements_of("SweepRole")
+        if "sns:Publish" in list_of(statement["Action"])
+    ]
+
+    assert resources == ["<Topic>"]
+
+
 def test_the_archive_can_be_listed_only_below_certificates() -> None:
     """Listing the bucket is allowed below the prefix `certificates/` only."""
     [listing] = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # cfn-lint brings it; it ships no types
 
-from tests.template.stack import PROJECT, Statement, find_policy, list_of, load_stack
+from tests.template.stack import PROJECT, Stack, Statement, find_policy, list_of, load_stack
 
 STACK = load_stack()
 OBSERVABILITY = STACK.nested("ObservabilityStack")
@@ -199,11 +199,11 @@ def test_alarms_can_publish_to_the_topic() -> None:
 
 
 def test_nobody_else_can_publish_to_the_topic() -> None:
-    """Besides alarms, only the remediation function may publish, and only over TLS."""
+    """Besides alarms, only the two functions may publish, and only over TLS."""
     policy = find_policy(STACK, "AWS::SNS::TopicPolicy", "<Topic>")
 
     assert [one["Principal"] for one in policy if one["Effect"] == "Allow"] == [
-        {"AWS": "<RemediateRole.Arn>"},
+        {"AWS": ["<RemediateRole.Arn>", "<SweepRole.Arn>"]},
         {"Service": "cloudwatch.amazonaws.com"},
     ]
     assert [one["Condition"] for one in policy if one["Effect"] == "Deny"] == [
@@ -220,6 +220,81 @@ def test_the_email_address_is_subscribed() -> None:
         "Protocol": "email",
         "Endpoint": "team@example.com",
     }
+
+
+def list_receivers(stack: Stack, attributes: dict[str, str], *topics: str) -> list[str]:
+    """Return the addresses that get a message, once for each subscription that lets it pass.
+
+    https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html: without any attribute
+    no filter policy lets it pass.
+    """
+    return [
+        properties["Endpoint"]
+        for one in stack.of_type("AWS::SNS::Subscription").values()
+        if (properties := one["Properties"])["TopicArn"] in topics
+        and all(
+            attributes.get(name) in accepted
+            for name, accepted in properties.get("FilterPolicy", {}).items()
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "outcome", "is_received"),
+    [
+        ("Each", "deleted", True),
+        ("Each", "digest", True),
+        ("Daily", "deleted", False),
+        ("Daily", "unverified", False),
+        ("Daily", "digest", True),
+    ],
+)
+def test_the_address_gets_what_was_asked_for(
+    frequency: str, outcome: str, *, is_received: bool
+) -> None:
+    """With `Each` every message reaches the address, with `Daily` the digest alone."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency=frequency)
+    attributes = {"outcome": outcome, "accountId": "111122223333"}
+
+    received = list_receivers(stack, attributes, "<Topic>")
+
+    assert received == ["team@example.com"] * is_received
+
+
+@pytest.mark.parametrize("frequency", ["Each", "Daily"])
+@pytest.mark.parametrize("alarm", sorted(OBSERVABILITY.of_type("AWS::CloudWatch::Alarm")))
+def test_the_address_gets_each_alarm_once(alarm: str, frequency: str) -> None:
+    """Alarms have no attributes, and reach the address whatever it wants to hear of besides."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency=frequency)
+    topics = stack.nested("ObservabilityStack").properties(alarm)["AlarmActions"]
+
+    assert "<Topic>" in topics
+    assert list_receivers(stack, {}, *topics) == ["team@example.com"]
+
+
+def test_alarms_can_publish_to_a_topic_of_their_own() -> None:
+    """The topic for alarms alone lets alarms of this account publish over TLS, and nobody else."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency="Daily")
+    allowed, denied = find_policy(stack, "AWS::SNS::TopicPolicy", "<AlarmTopic>")
+    [alarms] = [
+        one
+        for one in find_policy(stack, "AWS::SNS::TopicPolicy", "<Topic>")
+        if one["Sid"] == "OurAlarmsPublish"
+    ]
+
+    assert allowed == alarms | {"Resource": "<AlarmTopic>"}
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert "KmsMasterKeyId" not in stack.properties("AlarmTopic")
+
+
+@pytest.mark.parametrize("values", [{}, {"EmailFrequency": "Daily"}])
+def test_without_an_address_there_is_nothing_to_subscribe(values: dict[str, str]) -> None:
+    """A topic for alarms alone is there only for an address that wants the digest alone."""
+    stack = load_stack(**values)
+
+    assert not stack.of_type("AWS::SNS::Subscription")
+    assert stack.of_type("AWS::SNS::Topic").keys() == {"Topic"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
