@@ -5,9 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from models.finding import Finding
-from models.outcome import CERTIFICATE_FIELD, OUTCOME_FIELD, REFERENCES_FIELD, Outcome
+from models.outcome import (
+    CERTIFICATE_FIELD,
+    CERTIFICATE_ID_FIELD,
+    OUTCOME_FIELD,
+    REFERENCES_FIELD,
+    UNKNOWN_ID,
+    Outcome,
+)
+from models.refusal import RESOLVING
 from models.report import MESSAGE_BYTES, SUBJECT_LENGTH, Notification
-from models.sweep import CLOSING_OUTCOMES, is_closed_by_us, is_left_open, read_checked_at
+from models.sweep import is_closed_by_us, is_left_open, read_checked_at
 from models.text import fit_words
 
 # Attributes, headings, and the lines that say how much was left out.
@@ -37,8 +45,8 @@ IN_SUBJECT: Mapping[str, str] = {
     PENDING: "to be examined",
 }
 
-# What refers to each certificate, or which gaps there are, by the certificate's name.
-Certificates = Mapping[str, str]
+# What refers to each certificate, or which gaps there are, by the certificate's name and id.
+Certificates = dict[tuple[str, str], str]
 
 
 def compose_digest(
@@ -75,17 +83,16 @@ def compose_digest(
     )
 
 
-def _sort(
-    findings: Iterable[Finding], since: datetime
-) -> Mapping[str, Mapping[str, dict[str, str]]]:
+def _sort(findings: Iterable[Finding], since: datetime) -> Mapping[str, Mapping[str, Certificates]]:
     """Return certificates by heading and account; the findings of several standards are one."""
-    standing: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+    standing: dict[str, dict[str, Certificates]] = defaultdict(lambda: defaultdict(dict))
     for finding in findings:
         if heading := _find_heading(finding, since):
             fields = finding.user_defined_fields
             name = fields.get(CERTIFICATE_FIELD) or finding.resource_id or finding.id
             references = fields.get(REFERENCES_FIELD, "")
-            standing[heading][finding.account_id][name] = references
+            same = (name, fields.get(CERTIFICATE_ID_FIELD, UNKNOWN_ID))
+            standing[heading][finding.account_id][same] = references
     return standing
 
 
@@ -93,7 +100,7 @@ def _find_heading(finding: Finding, since: datetime) -> str | None:
     outcome = finding.user_defined_fields.get(OUTCOME_FIELD)
     if is_left_open(finding):
         # It is not known any more what came of a finding that was closed and is open again.
-        is_known = outcome in HEADINGS and outcome not in CLOSING_OUTCOMES
+        is_known = outcome in HEADINGS and outcome not in RESOLVING
         return outcome if is_known else PENDING
     checked_at = read_checked_at(finding)
     if is_closed_by_us(finding) and checked_at and checked_at >= since:
@@ -103,7 +110,7 @@ def _find_heading(finding: Finding, since: datetime) -> str | None:
 
 def _describe_counts(counts: Mapping[str, int], since: datetime) -> Iterator[str]:
     for heading, count in counts.items():
-        period = f" since {since:%Y-%m-%d %H:%M} UTC" if heading in CLOSING_OUTCOMES else ""
+        period = f" since {since:%Y-%m-%d %H:%M} UTC" if heading in RESOLVING else ""
         yield f"- {HEADINGS[heading]}{period}: {count}"
 
 
@@ -123,7 +130,7 @@ def _describe_certificates(heading: Outcome, accounts: Mapping[str, Certificates
     """Return an entry for each certificate; the first of an account says which account."""
     for account_id, certificates in sorted(accounts.items()):
         title = f"Account {account_id} ({len(certificates)}):\n"
-        for name, references in sorted(certificates.items()):
+        for (name, _), references in sorted(certificates.items()):
             reason = references if heading in {Outcome.IN_USE, Outcome.UNVERIFIED} else ""
             yield f"{title}- {_join(name, reason)}"
             title = ""

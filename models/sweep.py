@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime
 
 from models.base import Model
-from models.events import SWEEP, SWEEP_SOURCE
+from models.events import SWEEP, SWEEP_SOURCE, EntryPoint
 from models.finding import Finding, WorkflowStatus
-from models.outcome import CHECKED_AT_FIELD, OUTCOME_FIELD, Outcome
+from models.outcome import CHECKED_AT_FIELD
+from models.refusal import find_taken_trait
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 # has it at 1 MiB by now; older endpoints, and what receives it, take a quarter of that.
 MESSAGE_BYTES = 256 * 1024
 ENVELOPE_BYTES = 1024
 
-CLOSING_OUTCOMES = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
 # Checks come once a day or more often, and one may end after a delete that it has not seen. What
 # fails later than that is still there.
 EVALUATED_AGAIN_AFTER = timedelta(hours=26)
@@ -31,20 +31,16 @@ def is_left_open(finding: Finding) -> bool:
     """
     if finding.find_foreign_trait() or finding.find_settled_trait():
         return False
-    match finding.workflow.status:
-        case WorkflowStatus.NEW:
-            return True
-        case WorkflowStatus.NOTIFIED:
-            return OUTCOME_FIELD in finding.user_defined_fields
-        case _:
-            return is_closed_by_us(finding) and _was_evaluated_again(finding)
+    if find_taken_trait(finding, EntryPoint.SWEEP):
+        return False
+    return finding.workflow.status is not WorkflowStatus.RESOLVED or _was_evaluated_again(finding)
 
 
 def is_closed_by_us(finding: Finding) -> bool:
     """Return whether this application set a finding to RESOLVED, and nobody changed that since."""
     return (
         finding.workflow.status is WorkflowStatus.RESOLVED
-        and finding.user_defined_fields.get(OUTCOME_FIELD) in CLOSING_OUTCOMES
+        and find_taken_trait(finding, EntryPoint.SWEEP) is None
     )
 
 
