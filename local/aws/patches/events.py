@@ -1,4 +1,11 @@
-"""EventBridge: patterns that look into arrays, and sources that only AWS may use."""
+"""EventBridge: the event patterns of our rules, and what a target gets.
+
+moto's patterns look into no array of objects and know no wildcards; its disabled rules deliver, its
+messages lack the account, and PutEvents accepts events in the name of AWS. So the part of the
+pattern language that the templates use is here, and all else in a pattern is refused; disabled
+rules are silent, targets get the event as AWS documents it, and `aws.` sources are for `emit`
+alone.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +21,7 @@ from moto.events.utils import EventTemplateParser
 
 from local.aws.patches.patch import Patch
 
-PATCH = Patch(
-    "events",
-    "patterns do not look into arrays of objects and know no wildcards, disabled rules deliver, "
-    "messages lack the account, and customers may send events in the name of AWS",
-)
+PATCH = Patch("events")
 
 Pattern = dict[str, Any]
 

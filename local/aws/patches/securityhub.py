@@ -1,4 +1,9 @@
-"""Security Hub: findings that can be filtered, updated, heard of and acted on."""
+"""Security Hub: findings that can be filtered, updated, heard of and acted on.
+
+moto's GetFindings ignores its filters, it has neither BatchUpdateFindings nor custom actions, and
+no finding becomes an event. So these are here, with the limits of AWS, and every import and update
+emits an event on EventBridge.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,7 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, knobs
 from local.aws.patches import events
 from local.aws.patches.patch import ApiError, Patch, Request, state_of, take_page
 
-PATCH = Patch(
-    "securityhub",
-    "GetFindings ignores its filters, findings cannot be updated, there are no custom actions, "
-    "and EventBridge never hears of a finding",
-)
+PATCH = Patch("securityhub")
 for _path in ("/findings/batchupdate", "/actionTargets", "/actionTargets/(?P<ActionTargetArn>.+)"):
     PATCH.add_path(url_paths, f"{{0}}{_path}$", SecurityHubResponse.dispatch)
 
