@@ -20,39 +20,14 @@ from rich.text import Text
 
 from handlers.remediate import handler
 from local.aws import faults
-from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, LocalAws
-from local.fixtures import killed, seed
+from local.fixtures import deploy, killed, seed
 from local.fixtures.context import Context
+from local.fixtures.stack import Stack, load_stack
 from models.outcome import Outcome
 
-BUCKET = "iam26-archive-demo"
-QUEUE = "iam26-remediation"
 GRACE_PERIOD_DAYS = 14
-ACTION_ID = "DeleteExpiredCert"
-ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION_ID}"
-
-# The rules of template.yaml: what they let through reaches the queue.
-RULES: dict[str, dict[str, Any]] = {
-    "ImportedRule": {
-        "source": ["aws.securityhub"],
-        "detail-type": ["Security Hub Findings - Imported"],
-        "detail": {
-            "findings": {
-                "ProductArn": [{"wildcard": "arn:aws:securityhub:*::product/aws/securityhub"}],
-                "AwsAccountId": [OWN_ACCOUNT],
-                "Compliance": {"SecurityControlId": ["IAM.26"], "Status": ["FAILED"]},
-                "RecordState": ["ACTIVE"],
-                "Workflow": {"Status": ["NEW"]},
-            }
-        },
-    },
-    "CustomActionRule": {
-        "source": ["aws.securityhub"],
-        "detail-type": ["Security Hub Findings - Custom Action"],
-        "resources": [ACTION_ARN],
-    },
-}
 
 STYLES = {
     Outcome.DELETED: "bold red",
@@ -106,6 +81,7 @@ class Demo:
 
     aws: Aws
     console: Console
+    stack: Stack = field(default_factory=load_stack)
     surprises: list[str] = field(default_factory=list)
 
     def check(self, what: str, expected: object, actual: object) -> bool:
@@ -124,9 +100,8 @@ def run_demo(console: Console | None = None) -> int:
         "started for this demo.\nNothing leaves this machine.\n"
     )
     with LocalAws() as aws:
-        demo = Demo(aws, console)
         with working(console, "Seeding certificates, what uses them, and findings"):
-            deploy(aws)
+            demo = Demo(aws, console, create_stack(aws))
             exhibits = seed_world(aws)
             aws.import_findings(one for exhibit in exhibits for one in exhibit.findings)
         show_world(demo, "Before")
@@ -148,26 +123,20 @@ def working(console: Console, what: str) -> Iterator[None]:
         progress.update(task, completed=1)
 
 
-def deploy(aws: Aws) -> None:
-    """Create what the stack has around the function: archive, queue, rules and button."""
-    aws.client("s3").create_bucket(Bucket=BUCKET)
-    aws.client("sqs").create_queue(QueueName=QUEUE)
-    events = aws.client("events")
-    for name, pattern in RULES.items():
-        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-        arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{QUEUE}"
-        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    aws.client("securityhub").create_action_target(
-        Name="Delete expired cert",
-        Description="Delete the expired IAM server certificate",
-        Id=ACTION_ID,
-    )
+def create_stack(aws: Aws) -> Stack:
+    """Create what the stack has around the function: archive, topic, queue, rules and button."""
+    stack = load_stack(GracePeriodDays=GRACE_PERIOD_DAYS)
+    for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
+        stack = create(aws.client, stack)
+    deploy.create_rules(aws.client, stack)
+    deploy.create_custom_action(aws.client, stack)
+    return stack
 
 
-def take_messages(aws: Aws) -> list[str]:
-    """Take all messages off the queue, and give their bodies."""
-    sqs = aws.client("sqs")
-    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+def take_messages(demo: Demo) -> list[str]:
+    """Take all messages off the queue, and return their bodies."""
+    sqs = demo.aws.client("sqs")
+    url = demo.stack.outputs["QueueUrl"]
     bodies: list[str] = []
     while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in received:
@@ -291,12 +260,12 @@ def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     demo.console.rule("1. The findings arrive, MODE=DryRun: everything but the delete")
     arriving = [exhibit for exhibit in exhibits if not exhibit.needs_button]
     with working(demo.console, "The rule fills the queue, the handler takes the batch"):
-        bodies = take_messages(demo.aws)
+        bodies = take_messages(demo)
         seen = invoke(demo, seed.sqs_batch(bodies), "DryRun")
     demo.check("messages by the rule", sum(len(one.findings) for one in arriving), len(bodies))
     show_decisions(demo, arriving, seen, "DryRun")
     # Each update comes back as an event, with a status that the rule does not let through.
-    demo.check("messages that the updates caused", [], take_messages(demo.aws))
+    demo.check("messages that the updates caused", [], take_messages(demo))
 
 
 def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
@@ -305,8 +274,8 @@ def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     findings = read_findings(demo.aws)
     current = [findings[one["Id"]] for exhibit in exhibits for one in exhibit.findings]
     with working(demo.console, "The button fills the queue, the handler takes the batch"):
-        demo.aws.press_custom_action(ACTION_ARN, current)
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        demo.aws.press_custom_action(demo.stack.outputs["ActionTargetArn"], current)
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, exhibits, seen, "Enforce")
 
 
@@ -321,14 +290,14 @@ def play_denied_region(demo: Demo) -> None:
         faults.inject(fault=faults.AccessDenied(), service="elbv2", region="eu-central-1"),
     ):
         demo.aws.import_findings([finding])
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [kept], seen, "Enforce")
     left = read_certificates(demo.aws).keys() & {"almost-proven"}
     demo.check("kept without proof", {"almost-proven"}, left)
     gone = Exhibit("permission given back", "almost-proven", [finding], Outcome.DELETED)
     with working(demo.console, "The permission is given back, the finding is new again"):
         demo.aws.import_findings([finding])
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [gone], seen, "Enforce")
 
 
@@ -338,12 +307,12 @@ def play_killed_invocation(demo: Demo) -> None:
     certificate = seed.upload_certificate(demo.aws.client, "half-way")
     finding = seed.make_finding(certificate["Arn"])
     demo.aws.import_findings([finding])
-    bodies = take_messages(demo.aws)
+    bodies = take_messages(demo)
     with working(demo.console, "A process of its own is killed when IAM has deleted"):
         died = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", killed.__name__, "DeleteServerCertificate"],
             input=json.dumps(seed.sqs_batch(bodies)),
-            env={**os.environ, **configure("Enforce")},
+            env={**os.environ, **configure(demo, "Enforce")},
             capture_output=True,
             text=True,
             check=False,
@@ -363,18 +332,14 @@ def play_killed_invocation(demo: Demo) -> None:
     show_decisions(demo, [exhibit], seen, "Enforce")
 
 
-def configure(mode: str) -> dict[str, str]:
-    """Give the handler's environment."""
-    return {
-        "MODE": mode,
-        "ARCHIVE_BUCKET": BUCKET,
-        "GRACE_PERIOD_DAYS": str(GRACE_PERIOD_DAYS),
-    }
+def configure(demo: Demo, mode: str) -> dict[str, str]:
+    """Return the handler's environment in a mode."""
+    return demo.stack.knowing(Mode=mode).environment("RemediateFunction")
 
 
 def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
     """Call the real handler, and give what it logged of each finding."""
-    os.environ.update(configure(mode))
+    os.environ.update(configure(demo, mode))
     log = io.StringIO()
     collector = logging.StreamHandler(log)
     logger = logging.getLogger("iam26-remediation")

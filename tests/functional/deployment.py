@@ -12,11 +12,11 @@ from handlers import wiring
 from handlers.remediate import handler
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
-from local.fixtures import seed
+from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.stack import load_stack
 
-BUCKET = "iam26-archive"
-TOPIC = "iam26"
+BUCKET = deploy.name_resource("ArchiveBucket")
 MEMBER_ACCOUNT = "444455556666"
 
 Event = dict[str, Any]
@@ -44,22 +44,18 @@ class Deployment:
         """Create bucket and topic, and set the environment to enforce."""
         # A warm function would keep credentials of an AWS that is gone.
         wiring._wire_remediation.cache_clear()
-        where = (
-            {}
-            if self.home == "us-east-1"
-            else {"CreateBucketConfiguration": {"LocationConstraint": self.home}}
-        )
-        self.aws.client("s3", region=self.home).create_bucket(Bucket=BUCKET, **where)
-        sns = self.aws.client("sns", region=self.home)
+        stack = load_stack(Mode="Enforce").knowing(**{"AWS::Region": self.home})
+        stack = deploy.create_archive(self.aws.client, stack)
+        stack = deploy.create_topic(self.aws.client, stack)
         sqs = self.aws.client("sqs", region=self.home)
-        topic_arn = sns.create_topic(Name=TOPIC)["TopicArn"]
         self._inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        queue_arn = topic_arn.replace(":sns:", ":sqs:").replace(f":{TOPIC}", ":inbox")
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        self.aws.client("sns", region=self.home).subscribe(
+            TopicArn=stack.outputs["TopicArn"],
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{self.home}:{OWN_ACCOUNT}:inbox",
+        )
         self.configure(
-            MODE="Enforce",
-            ARCHIVE_BUCKET=BUCKET,
-            TOPIC_ARN=topic_arn,
+            **stack.environment("RemediateFunction"),
             AWS_REGION=self.home,
             AWS_DEFAULT_REGION=self.home,
         )

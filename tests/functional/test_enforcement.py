@@ -24,9 +24,10 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.context import Context
+from local.fixtures.stack import Statement, load_stack
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import furnish
-from tests.template.stack import Statement, list_of, load_stack
+from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"
 MEMBER_ROLE = "iam26-remediation-member"

@@ -18,7 +18,6 @@ from local.organisation.prediction import OUTCOMES, Kind
 from models.outcome import Outcome
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import attach_to_classic
-from tests.template.stack import load_stack
 
 ROLE = "iam26-member"
 
@@ -80,15 +79,6 @@ class TestEverything:
         assert any(one.startswith("calls of securityhub.GetFindings") for one in surprises)
         assert any(one.startswith("outcome of ") for one in surprises)
         assert any(one.startswith("certificates of ") for one in surprises)
-
-    def test_batches_are_those_of_the_template(self) -> None:
-        """Batches and receives are as large and as many as where it is deployed."""
-        stack = load_stack()
-        event = stack.properties("RemediateFunction")["Events"]["Queue"]["Properties"]
-        redrive = stack.properties("Queue")["RedrivePolicy"]
-
-        assert event["BatchSize"] == organisation.BATCH_SIZE
-        assert redrive["maxReceiveCount"] == organisation.RECEIVES
 
 
 class TestMembers:

@@ -14,7 +14,6 @@ from local.aws.server import Aws
 from local.demo import UNSEEN, Demo, Exhibit, Seen
 from local.fixtures import seed
 from models.outcome import Outcome
-from tests.template.stack import load_stack
 
 
 @pytest.fixture
@@ -59,12 +58,6 @@ def test_every_outcome_is_the_expected_one(screen: Console) -> None:
     assert missing == []
     shown = {outcome.value for outcome in Outcome if outcome.value in printed}
     assert shown == {outcome.value for outcome in Outcome}
-
-
-@pytest.mark.parametrize("rule", sorted(demo.RULES))
-def test_the_rules_are_those_of_the_template(rule: str) -> None:
-    """What reaches the queue in the demo is what reaches it when deployed."""
-    assert demo.RULES[rule] == load_stack().properties(rule)["EventPattern"]
 
 
 class TestSurprises:

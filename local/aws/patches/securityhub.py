@@ -345,15 +345,13 @@ def imported_event(
 def custom_action_event(
     finding: Mapping[str, Any],
     *,
-    action_arn: str | None = None,
-    name: str = "Delete expired cert",
-    description: str = "Delete the expired IAM server certificate",
+    action_arn: str,
+    name: str,
+    description: str,
     account: str = OWN_ACCOUNT,
     region: str = HOME_REGION,
 ) -> dict[str, Any]:
     """Return the `Security Hub Findings - Custom Action` event of a finding."""
-    partition = finding["ProductArn"].split(":")[1]
-    default_arn = f"arn:{partition}:securityhub:{region}:{account}:action/custom/DeleteExpiredCert"
     return events.make_event(
         source="aws.securityhub",
         detail_type="Security Hub Findings - Custom Action",
@@ -362,7 +360,7 @@ def custom_action_event(
             "actionDescription": description,
             "findings": [copy.deepcopy(dict(finding))],
         },
-        resources=[action_arn or default_arn],
+        resources=[action_arn],
         account=account,
         region=region,
     )
