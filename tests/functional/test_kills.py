@@ -6,7 +6,6 @@ come; then the process gets SIGKILL, and the message is delivered again.
 
 import os
 import re
-import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from local.aws import faults
 from local.aws.knobs import HOME_REGION
 from local.aws.server import LocalAws
 from local.fixtures import seed
-from local.fixtures.invocation import Moment, Watch, start_invocation, watch_server
+from local.fixtures.invocation import Moment, Watch, kill_invocation, run_invocation
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
 from tests.functional.estate import furnish
 
@@ -107,26 +106,10 @@ def begin(town: Deployment) -> Event:
     return town.report(certificate["Arn"], account_id=MEMBER_ACCOUNT, unique_id="1")
 
 
-def run(event: Event, *, receive_count: int = 1) -> Watch:
-    """Let an invocation of its own come to its end, and give what the server saw of it."""
-    with watch_server() as watch:
-        process = start_invocation(_batch(event, receive_count), os.environ)
-        process.join(60)
-    assert process.exitcode == 0
-    return watch
-
-
 def kill(event: Event, operation: str, moment: Moment, *, receive_count: int = 1) -> Watch:
-    """Kill an invocation at the first call of an operation, and give what the server saw of it."""
-    with watch_server(operation, moment) as watch:
-        process = start_invocation(_batch(event, receive_count), os.environ)
-        watch.kill_when_reached(process)
-    assert process.exitcode == -signal.SIGKILL
-    return watch
-
-
-def _batch(event: Event, receive_count: int) -> dict[str, Any]:
-    return seed.sqs_batch([event], receive_count=receive_count)
+    """Kill an invocation at the first call of an operation, and return what was seen of it."""
+    batch = seed.sqs_batch([event], receive_count=receive_count)
+    return kill_invocation(batch, os.environ, operation, moment)
 
 
 def count_deletes(*watches: Watch) -> int:
@@ -181,7 +164,7 @@ def unkilled(server: LocalAws) -> tuple[EndState, Watch]:
         town.create()
         town.configure(MEMBER_ROLE_NAME="iam26-member")
         event = begin(town)
-        watch = run(event)
+        watch = run_invocation(seed.sqs_batch([event]), os.environ)
         state = read_end_state(town, event)
         forget_archive(town)
         return state, watch
@@ -193,7 +176,11 @@ def test_end_state_of_an_unkilled_invocation(unkilled: tuple[EndState, Watch]) -
 
     assert NAME not in state["certificates"]
     assert state["status"] == "RESOLVED"
+    assert state["note"].startswith(f"Deleted: certificate {NAME} expired on ")
     assert state["fields"]["iam26Outcome"] == "deleted"
+    assert state["fields"]["iam26Certificate"] == (
+        f"arn:aws:iam::{MEMBER_ACCOUNT}:server-certificate/{NAME}"
+    )
     assert [record[1] for record in state["archive"]] == ["deleting"]
     assert len(state["told"]) == 1
     assert count_deletes(watch) == 1
