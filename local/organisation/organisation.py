@@ -52,8 +52,6 @@ PARAMETERS: dict[str, Any] = {
     "Mode": "Enforce",
     "MemberRoleName": "iam26-remediation-member",
     "GracePeriodDays": 30,
-    # The findings of the beginning come before the rule.
-    "AutoRemediation": "Disabled",
 }
 
 # In the order of their creation; two of each account are about one certificate.
@@ -155,8 +153,7 @@ class Organisation:
         stack = load_stack(**PARAMETERS)
         for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
             stack = create(self.aws.client, stack)
-        deploy.create_rules(self.aws.client, stack)
-        outputs = stack.outputs
+        self._stack, outputs = stack, stack.outputs
         self._queue, self._dead = outputs["QueueUrl"], outputs["DeadLetterQueueUrl"]
         self._bucket = outputs["ArchiveBucketName"]
         for function in ("RemediateFunction", "SweepFunction"):
@@ -236,7 +233,7 @@ class Organisation:
 
     def find_the_rest(self) -> list[str]:
         """Turn on the rule, let Security Hub find the rest, and give the messages of it."""
-        self.aws.client("events").enable_rule(Name="ImportedRule")
+        deploy.create_rules(self.aws.client, self._stack)
         new = [raw for one, raw in self._raw.items() if one[-1] not in BEFORE_THE_DEPLOYMENT]
         bodies: list[str] = []
         for start in range(0, len(new), WAVE):
