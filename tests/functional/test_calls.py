@@ -15,7 +15,7 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.wire import ApiCall, Proceed
 from local.fixtures import seed
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, arn_of
-from tests.functional.estate import ATTACHMENTS, furnish
+from tests.functional.holders import ATTACHMENTS, furnish
 
 Event = dict[str, Any]
 

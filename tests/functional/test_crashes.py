@@ -14,7 +14,7 @@ from local.fixtures import seed
 from local.fixtures.invocation import Moment, kill_invocation
 from tests.functional.conftest import REGIONS
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import ATTACHMENTS
+from tests.functional.holders import ATTACHMENTS
 
 DELETE = "iam.DeleteServerCertificate"
 

@@ -26,7 +26,7 @@ from local.fixtures import seed
 from local.fixtures.context import Context
 from local.fixtures.stack import Statement, load_stack
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import furnish
+from tests.functional.holders import furnish
 from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"

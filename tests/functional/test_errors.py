@@ -21,7 +21,7 @@ from local.aws.server import Aws
 from local.fixtures import seed
 from models.errors import TransientError
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
-from tests.functional.estate import furnish
+from tests.functional.holders import furnish
 
 Event = dict[str, Any]
 ReadLog = Callable[[], list[dict[str, Any]]]

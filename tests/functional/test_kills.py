@@ -20,7 +20,7 @@ from local.aws.server import LocalAws
 from local.fixtures import seed
 from local.fixtures.invocation import Moment, Watch, kill_invocation, run_invocation
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import furnish
+from tests.functional.holders import furnish
 
 NAME = "old-web"
 CERTIFICATE_ID = re.compile("ASCA[A-Z0-9]+")

@@ -17,7 +17,7 @@ from local.organisation import organisation
 from local.organisation.prediction import OUTCOMES, Kind
 from models.outcome import Outcome
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import attach_to_classic
+from tests.functional.holders import attach_to_classic
 
 ROLE = "iam26-member"
 

@@ -20,8 +20,8 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws
 from local.aws.wire import Recording
 from tests.functional.deployment import Deployment, arn_of
-from tests.functional.estate import ATTACHMENTS
-from tests.functional.pages import small_pages
+from tests.functional.holders import ATTACHMENTS
+from tests.functional.page_size import small_pages
 from tests.functional.test_errors import HICCUPS, OPERATIONS, REFUSALS, Operation, Story
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
