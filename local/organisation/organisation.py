@@ -159,9 +159,9 @@ class Organisation:
         for function in ("RemediateFunction", "SweepFunction"):
             os.environ.update(stack.environment(function))
         for number, account_id in enumerate(self.account_ids):
-            self._furnish(number, account_id)
+            self._fill_account(number, account_id)
 
-    def _furnish(self, number: int, account_id: str) -> None:
+    def _fill_account(self, number: int, account_id: str) -> None:
         kinds = list(COMMON)
         if STAYING_OPEN.is_of(number):
             kept = (Kind.VALID, Kind.YOUNG, Kind.EXEMPT)

@@ -26,7 +26,7 @@ from local.fixtures import seed
 from local.fixtures.context import Context
 from local.fixtures.stack import Statement, load_stack
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.holders import furnish
+from tests.functional.holders import create_holders
 from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"
@@ -115,7 +115,7 @@ def begin(deployment: Deployment, whose: str) -> Event:
         return deployment.aws.client(service, region=region, account_id=whose)
 
     later = datetime.now(UTC) + timedelta(days=900)
-    furnish(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
+    create_holders(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
     certificate = deployment.upload("old-web", account_id=whose)
     return deployment.report(certificate["Arn"], account_id=whose)
 
