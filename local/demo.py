@@ -59,7 +59,7 @@ class Exhibit:
     needs_button: bool = False
 
     def expect(self, mode: str) -> Outcome:
-        """Give the expected outcome in a mode."""
+        """Return the expected outcome in a mode."""
         is_rehearsal = mode == "DryRun" and self.expected is Outcome.DELETED
         return Outcome.WOULD_DELETE if is_rehearsal else self.expected
 
@@ -92,7 +92,7 @@ class Demo:
 
 
 def run_demo(console: Console | None = None) -> int:
-    """Show the whole job on a local AWS, and give 0 if every outcome was the expected one."""
+    """Show the whole job on a local AWS, and return 0 if every outcome was the expected one."""
     console = console or Console(width=None if sys.stdout.isatty() else 120)
     started_at = time.monotonic()
     console.print(
@@ -146,7 +146,7 @@ def take_messages(demo: Demo) -> list[str]:
 
 
 def seed_world(aws: Aws) -> list[Exhibit]:
-    """Fill the account with certificates and references to them, and give what it should find."""
+    """Fill the account with certificates and references to them, and return what it should find."""
     client = aws.client
     now = datetime.now(UTC)
 
@@ -208,7 +208,7 @@ Attach = Callable[[Any, dict[str, Any]], object]
 
 
 def references() -> list[tuple[str, str, Attach]]:
-    """Give every kind of use: certificate name, story, and what makes the use."""
+    """Return every kind of use: certificate name, story, and what makes the use."""
     return [
         (
             "used-by-classic",
@@ -264,7 +264,7 @@ def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
         seen = invoke(demo, seed.sqs_batch(bodies), "DryRun")
     demo.check("messages by the rule", sum(len(one.findings) for one in arriving), len(bodies))
     show_decisions(demo, arriving, seen, "DryRun")
-    # Each update comes back as an event, with a status that the rule does not let through.
+    # Each update causes an event, with a status that the rule does not let through.
     demo.check("messages that the updates caused", [], take_messages(demo))
 
 
@@ -294,8 +294,8 @@ def play_denied_region(demo: Demo) -> None:
     show_decisions(demo, [kept], seen, "Enforce")
     left = read_certificates(demo.aws).keys() & {"almost-proven"}
     demo.check("kept without proof", {"almost-proven"}, left)
-    gone = Exhibit("permission given back", "almost-proven", [finding], Outcome.DELETED)
-    with working(demo.console, "The permission is given back, the finding is new again"):
+    gone = Exhibit("permission granted again", "almost-proven", [finding], Outcome.DELETED)
+    with working(demo.console, "The permission is granted again, the finding is new again"):
         demo.aws.import_findings([finding])
         seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [gone], seen, "Enforce")
@@ -328,7 +328,7 @@ def configure(demo: Demo, mode: str) -> dict[str, str]:
 
 
 def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
-    """Call the real handler, and give what it logged of each finding."""
+    """Call the real handler, and return what it logged of each finding."""
     os.environ.update(configure(demo, mode))
     log = io.StringIO()
     collector = logging.StreamHandler(log)
@@ -340,7 +340,7 @@ def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
             answer = handler(batch, Context())
     finally:
         logger.handlers[:] = ours
-    demo.check("messages given back to the queue", [], answer["batchItemFailures"])
+    demo.check("messages left on the queue", [], answer["batchItemFailures"])
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return {
         finding_id: Seen(Outcome(line["outcome"]), line["reason"])
@@ -390,7 +390,7 @@ def show_decisions(
 
 
 def name_outcome(outcome: Outcome | None) -> Text:
-    """Give an outcome's name in its colour."""
+    """Return an outcome's name in its colour."""
     if outcome is None:
         return Text("none", style="bold red")
     return Text(outcome.value, style=STYLES.get(outcome, "green"))
@@ -424,18 +424,18 @@ def show_world(demo: Demo, when: str) -> None:
 
 
 def read_certificates(aws: Aws) -> dict[str, dict[str, Any]]:
-    """Give the certificates that are in IAM, by name."""
+    """Return the certificates that are in IAM, by name."""
     listed = aws.client("iam").list_server_certificates()["ServerCertificateMetadataList"]
     return {one["ServerCertificateName"]: one for one in listed}
 
 
 def read_findings(aws: Aws) -> dict[str, Finding]:
-    """Give the findings that are in Security Hub, by id."""
+    """Return the findings that are in Security Hub, by id."""
     return {one["Id"]: one for one in aws.client("securityhub").get_findings()["Findings"]}
 
 
 def tell_result(demo: Demo, seconds: float) -> int:
-    """Print whether all went as expected, and give the exit status."""
+    """Print whether all went as expected, and return the exit status."""
     if demo.surprises:
         demo.console.print(f"[bold red]{len(demo.surprises)} surprises:[/]")
         for surprise in demo.surprises:

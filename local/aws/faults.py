@@ -156,7 +156,7 @@ class Slow:
     seconds: float
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Wait, then give the real answer."""
+        """Wait, then answer as AWS does."""
         time.sleep(self.seconds)
         return proceed()
 
@@ -168,19 +168,19 @@ class Call:
     function: Callable[[], object]
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Run the function, then give the real answer."""
+        """Run the function, then answer as AWS does."""
         self.function()
         return proceed()
 
 
 @dataclass(frozen=True)
 class Then:
-    """A function that runs after the call took effect; let it raise to play a kill."""
+    """A function that runs after the call took effect; let it raise to lose the answer."""
 
     function: Callable[[], object]
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Get the real answer, run the function, then give the answer."""
+        """Take the answer of AWS, run the function, then return that answer."""
         answer = proceed()
         self.function()
         return answer

@@ -232,7 +232,7 @@ class Organisation:
         )
 
     def find_the_rest(self) -> list[str]:
-        """Turn on the rule, let Security Hub find the rest, and give the messages of it."""
+        """Create the rules, let Security Hub find the rest, and return the messages about it."""
         deploy.create_rules(self.aws.client, self._stack)
         new = [raw for one, raw in self._raw.items() if one[-1] not in BEFORE_THE_DEPLOYMENT]
         bodies: list[str] = []
@@ -263,7 +263,7 @@ class Organisation:
         sweep.handler({}, Context())
 
     def disorder(self, bodies: list[str]) -> list[str]:
-        """Give messages an account after the other, some of them twice, and out of order."""
+        """Return messages by account, some of them twice, and slightly out of order."""
         repeated = self.repeat(bodies)
         near = sorted([*bodies, *repeated], key=_find_account)
         strayed = sorted(
@@ -272,7 +272,7 @@ class Organisation:
         return [body for _, body in strayed]
 
     def repeat(self, bodies: list[str]) -> list[str]:
-        """Give copies of some messages."""
+        """Return some of the messages, to be delivered twice."""
         return self._random.sample(bodies, int(len(bodies) * REPEATED_SHARE))
 
     def work(self, bodies: list[str]) -> None:
@@ -302,7 +302,7 @@ class Organisation:
         return [Delivery(self.subjects[one], again) for one, again in redelivered.items()]
 
     def take_all(self) -> list[str]:
-        """Empty the queue, and give what was on it."""
+        """Empty the queue, and return the bodies of its messages."""
         mapping = EventSourceMapping(self._sqs, self._queue, self._invoke)
         taken: list[str] = []
         while messages := mapping.receive():
@@ -388,7 +388,7 @@ class Organisation:
 
 
 def play(accounts: int = ACCOUNTS) -> Result:
-    """Let the application work on an organisation, and give what came of it."""
+    """Run the application on an organisation, and return the result."""
     with in_process() as aws, quiet(), hurried(), faults.record_calls() as calls:
         wiring._wire_remediation.cache_clear()  # noqa: SLF001 - this function starts cold
         aws.knobs.enabled_regions = REGIONS

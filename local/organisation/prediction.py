@@ -98,7 +98,7 @@ class Prediction:
     _written: dict[str, Outcome] = field(default_factory=dict)
 
     def add_sweep(self, open_findings: int, accounts: int) -> None:
-        """Add a sweep: pages of open findings, one message an account."""
+        """Add a sweep: pages of open findings, one message per account."""
         # A sweep is a process of its own, so it asks who it is.
         self.calls["sts.GetCallerIdentity"] += 1
         self.calls["securityhub.GetFindings"] += max(1, -(-open_findings // PAGE_SIZE))
@@ -126,7 +126,7 @@ class Prediction:
                 return
             self._entered.add(account_id)
         if facts.throttled_batches:
-            # The SDK tries, then the messages come again; nothing of the account was begun.
+            # The SDK retries, then the messages are redelivered; nothing of the account was begun.
             facts.throttled_batches -= 1
             self.calls["iam.ListServerCertificates"] += SDK_ATTEMPTS
             return

@@ -34,7 +34,7 @@ def only_scan(calls: Counter[str]) -> Counter[str]:
 
 
 def beyond_scan(calls: Counter[str]) -> dict[str, int]:
-    """Give the calls that are no part of the scan; who we are is asked once for good."""
+    """Return the calls that are no part of the scan; who we are is asked once for good."""
     asked_once = only_scan(calls) + Counter({"sts.GetCallerIdentity": 1})
     return dict(calls - asked_once)
 
@@ -56,7 +56,7 @@ class Crowd:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
-        """Wait, then give the real answer."""
+        """Wait, then answer as AWS does."""
         with self._lock:
             self.calls += 1
             self._at_once += 1

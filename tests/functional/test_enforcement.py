@@ -55,7 +55,7 @@ def enforced() -> Iterator[None]:
 
 
 def read_statements(role: str) -> list[Statement]:
-    """Give the statements of a role in the templates."""
+    """Return the statements of a role in the templates."""
     if role != MEMBER_ROLE:
         logical = "RemediateRole" if role == FUNCTION_ROLE else "SweepRole"
         return load_stack(MemberRoleName=MEMBER_ROLE).statements(logical)
@@ -68,7 +68,7 @@ def list_actions(role: str) -> list[str]:
 
 
 def make_role(aws: Aws, account_id: str, name: str, without: str = "") -> str:
-    """Create a role of the templates, less one action, and give its ARN."""
+    """Create a role of the templates, less one action, and return its ARN."""
     iam = aws.client("iam", account_id=account_id)
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_write_policy([trust]))
@@ -108,7 +108,7 @@ def become(deployment: Deployment, role_arn: str) -> None:
 
 
 def begin(deployment: Deployment, whose: str) -> Event:
-    """Give the event of a clean candidate in an account that has one of everything."""
+    """Return the event of a clean candidate in an account that has one of everything."""
 
     def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
         # Seeds ask for our own account.
@@ -228,7 +228,7 @@ def test_without_the_way_into_accounts(deployment: Deployment) -> None:
 
 
 def test_without_writing_findings(deployment: Deployment) -> None:
-    """What cannot be told comes again, and is told once it may be."""
+    """What cannot be told is redelivered, and told once it may be."""
     event = begin(deployment, OWN_ACCOUNT)
     deploy(deployment, function_lacks="securityhub:BatchUpdateFindings")
     with enforced():
@@ -272,7 +272,7 @@ def test_without_reading_the_archive(deployment: Deployment, action: str) -> Non
 
 
 def allow_again(deployment: Deployment, lacks: str = "") -> None:
-    """Give the function's role what it lacks, less an action."""
+    """Grant the function's role what it lacks, less an action."""
     deployment.aws.client("iam").put_role_policy(
         RoleName=FUNCTION_ROLE,
         PolicyName="remediate",

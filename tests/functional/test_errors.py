@@ -35,7 +35,7 @@ class Story(StrEnum):
 
     CANDIDATE = "a clean candidate of our own account is deleted"
     MEMBER = "a clean candidate of a member account is deleted"
-    REDELIVERED = "the finding of a certificate that an earlier invocation deleted comes again"
+    REDELIVERED = "a finding is redelivered whose certificate an earlier invocation deleted"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Operation:
     story: Story = Story.CANDIDATE
 
     def __str__(self) -> str:
-        """Give `elb.DescribeLoadBalancers`."""
+        """Return `elb.DescribeLoadBalancers`."""
         return f"{self.service}.{self.name}"
 
     @property
@@ -191,7 +191,7 @@ def deployment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment
 
 
 def begin(deployment: Deployment, story: Story) -> Event:
-    """Tell a story up to the invocation in question, and give that one's event."""
+    """Tell a story up to the invocation in question, and return that one's event."""
     account_id = OWN_ACCOUNT
     if story is Story.MEMBER:
         account_id = MEMBER_ACCOUNT
@@ -224,7 +224,7 @@ def states(deployment: Deployment) -> list[str]:
 
 
 def read_metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """Give the sum of every metric that was emitted."""
+    """Return the sum of every metric that was emitted."""
     sums: dict[str, float] = {}
     for line in capsys.readouterr().out.splitlines():
         if '"_aws"' not in line:
@@ -290,7 +290,7 @@ class TestMatrix:
     @pytest.mark.parametrize("hiccup", HICCUPS)
     @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
     def test_not_answered(self, deployment: Deployment, operation: Operation, hiccup: str) -> None:
-        """What AWS cannot answer now leaves the finding untouched, and the message comes again."""
+        """What AWS cannot answer now leaves the finding untouched, and its message is retried."""
         event = begin(deployment, operation.story)
         before = deployment.finding(event)
 
@@ -326,7 +326,7 @@ class TestReport:
 
     @pytest.mark.parametrize("error", [*REFUSALS, *HICCUPS])
     def test_finding_cannot_be_written(self, deployment: Deployment, error: str) -> None:
-        """The message comes again, and then the finding tells of the deletion all the same."""
+        """The message is redelivered, and then the finding tells of the deletion all the same."""
         fault = HICCUPS.get(error) or REFUSALS[error][0]
         event = begin(deployment, Story.CANDIDATE)
 
@@ -350,7 +350,7 @@ class TestReport:
         capsys: pytest.CaptureFixture[str],
         error: str,
     ) -> None:
-        """A notification that fails is logged and counted, and nothing comes again for it."""
+        """A notification that fails is logged and counted, and nothing is redelivered for it."""
         fault = HICCUPS.get(error) or REFUSALS[error][0]
         event = begin(deployment, Story.CANDIDATE)
 
@@ -374,7 +374,7 @@ class TestReport:
 
     @pytest.mark.parametrize("code", ["ConcurrentUpdateError", "InternalFailure"])
     def test_update_that_does_not_pass(self, deployment: Deployment, code: str) -> None:
-        """What Security Hub cannot process now comes again; the others of the update do not."""
+        """What Security Hub cannot process now is redelivered; the rest of the update is not."""
         certificate = deployment.upload("old-web")
         events = [deployment.report(certificate["Arn"]) for _ in range(3)]
         busy = finding_of(events[1])["Id"]

@@ -101,7 +101,7 @@ def forget_archive(deployment: Deployment) -> None:
 
 
 def begin(deployment: Deployment) -> Event:
-    """Give the event of a clean candidate in the member account."""
+    """Return the event of a clean candidate in the member account."""
     certificate = deployment.upload(NAME, account_id=MEMBER_ACCOUNT)
     return deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT, unique_id="1")
 
@@ -113,12 +113,12 @@ def kill(event: Event, operation: str, moment: Moment, *, receive_count: int = 1
 
 
 def count_deletes(*watches: Watch) -> int:
-    """Give how many deletes took effect."""
+    """Return how many deletes took effect."""
     return sum(one.operation == DELETE and one.status == 200 for w in watches for one in w.answered)
 
 
 def redeliver(deployment: Deployment, event: Event) -> int:
-    """Deliver the message again, to its end, and give how many deletes that took."""
+    """Deliver the message again, to its end, and return how many deletes that took."""
     wiring._wire_remediation.cache_clear()
     with faults.record_calls() as calls:
         assert deployment.handle_batch(event, receive_count=2) == []
@@ -126,7 +126,7 @@ def redeliver(deployment: Deployment, event: Event) -> int:
 
 
 def read_end_state(deployment: Deployment, event: Event) -> EndState:
-    """Give what there is in the end, without times and ids that are never the same."""
+    """Return what there is in the end, without times and ids that are never the same."""
     finding = deployment.finding(event)
     fields = dict(finding["UserDefinedFields"])
     fields.pop("iam26CheckedAt")

@@ -27,7 +27,7 @@ def account_of(number: int) -> str:
 
 
 def report_in(deployment: Deployment, account_id: str, name: str = "old-web") -> Event:
-    """Give the event of a clean candidate in an account."""
+    """Return the event of a clean candidate in an account."""
     certificate = deployment.upload(name, account_id=account_id)
     return deployment.report(certificate["Arn"], account_id=account_id)
 
@@ -163,7 +163,7 @@ class TestMembers:
         assert deployment.handle_one(event)["outcome"] == "deleted"
 
     def test_an_account_that_is_throttled_stops_no_other(self, deployment: Deployment) -> None:
-        """Its messages alone come again, and nothing of it was touched."""
+        """Its messages alone are redelivered, and nothing of it was touched."""
         events = [report_in(deployment, account_of(number)) for number in range(6)]
 
         with faults.inject(
@@ -184,7 +184,7 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
-        """Give the real answer, alone."""
+        """Answer as AWS does, one call at a time."""
         with self._lock:
             return proceed()
 
@@ -252,7 +252,7 @@ class TestRaces:
         assert deployment.status(event) == "RESOLVED"
 
     def test_finding_that_someone_else_keeps_updating(self, deployment: Deployment) -> None:
-        """Where ours does not get through, the message comes again and only then tells."""
+        """Where ours does not get through, the message is redelivered, and only then tells."""
         event = deployment.report(deployment.upload("old-web")["Arn"])
         finding_id = finding_of(event)["Id"]
         deployment.aws.knobs.unprocessed_findings[finding_id] = Unprocessed(
@@ -307,7 +307,7 @@ class TestDeadline:
         monkeypatch.setattr(batch, "ACCOUNTS_AT_ONCE", 1)
 
     def test_what_cannot_be_finished_goes_back_whole(self, deployment: Deployment) -> None:
-        """The first account is finished; the others come again, and nothing of them was begun."""
+        """The first account is finished; the others are redelivered, with nothing of them begun."""
         events = [report_in(deployment, account_of(number)) for number in range(4)]
         slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(6.2))
 

@@ -189,16 +189,16 @@ class World:
 
     @property
     def client(self) -> Any:
-        """Give what makes clients of the account."""
+        """Return what makes clients of the account."""
         return self.deployment.aws.client
 
     @property
     def iam(self) -> Any:
-        """Give the account's IAM."""
+        """Return the account's IAM."""
         return self.client("iam")
 
     def held_ids(self) -> set[str]:
-        """Give the ids of the certificates in IAM."""
+        """Return the ids of the certificates in IAM."""
         pages = self.iam.get_paginator("list_server_certificates").paginate()
         return {
             one["ServerCertificateId"]
@@ -289,7 +289,7 @@ def check_deletions(world: World, calls: Recording) -> None:
 
 
 def check_findings(world: World, returned: list[int]) -> None:
-    """Hold that every finding has left NEW, unless it is refused or comes again."""
+    """Hold that every finding has left NEW, unless it is refused or redelivered."""
     for draft in world.scene.drafts:
         for number in world.events_of[draft.name]:
             finding = world.deployment.finding(world.events[number])

@@ -78,7 +78,7 @@ class TestSurprises:
         return Exhibit("unused", "web", [finding], Outcome.DELETED)
 
     def tell(self, show: Demo, exhibit: Exhibit, seen: Seen = UNSEEN) -> int:
-        """Show what was seen of the finding, and give the exit status."""
+        """Show what was seen of the finding, and return the exit status."""
         seen_by_id: dict[str, Any] = {exhibit.findings[0]["Id"]: seen}
         demo.show_decisions(show, [exhibit], {} if seen is UNSEEN else seen_by_id, "Enforce")
         return demo.tell_result(show, 1)

@@ -31,7 +31,7 @@ def make_finding(control: str = "IAM.26", status: str = "FAILED") -> dict[str, A
 
 
 def deliver_to_queue(aws: Aws, pattern: dict[str, Any], *, state: str = "ENABLED") -> str:
-    """Create a rule that sends matching events to a queue, and give the queue's URL."""
+    """Create a rule that sends matching events to a queue, and return the queue's URL."""
     client = aws.client("events")
     url = str(aws.client("sqs").create_queue(QueueName="inbox")["QueueUrl"])
     client.put_rule(Name="to-inbox", EventPattern=json.dumps(pattern), State=state)
