@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,39 +19,15 @@ from rich.text import Text
 
 from handlers.remediate import handler
 from local.aws import faults
-from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, LocalAws
-from local.fixtures import killed, seed
+from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.invocation import kill_invocation
+from local.fixtures.stack import Stack, load_stack
 from models.outcome import Outcome
 
-BUCKET = "iam26-archive-demo"
-QUEUE = "iam26-remediation"
 GRACE_PERIOD_DAYS = 14
-ACTION_ID = "DeleteExpiredCert"
-ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION_ID}"
-
-# The rules of template.yaml: what they let through reaches the queue.
-RULES: dict[str, dict[str, Any]] = {
-    "ImportedRule": {
-        "source": ["aws.securityhub"],
-        "detail-type": ["Security Hub Findings - Imported"],
-        "detail": {
-            "findings": {
-                "ProductArn": [{"wildcard": "arn:aws:securityhub:*::product/aws/securityhub"}],
-                "AwsAccountId": [OWN_ACCOUNT],
-                "Compliance": {"SecurityControlId": ["IAM.26"], "Status": ["FAILED"]},
-                "RecordState": ["ACTIVE"],
-                "Workflow": {"Status": ["NEW"]},
-            }
-        },
-    },
-    "CustomActionRule": {
-        "source": ["aws.securityhub"],
-        "detail-type": ["Security Hub Findings - Custom Action"],
-        "resources": [ACTION_ARN],
-    },
-}
 
 STYLES = {
     Outcome.DELETED: "bold red",
@@ -84,7 +59,7 @@ class Exhibit:
     needs_button: bool = False
 
     def expect(self, mode: str) -> Outcome:
-        """Give the expected outcome in a mode."""
+        """Return the expected outcome in a mode."""
         is_rehearsal = mode == "DryRun" and self.expected is Outcome.DELETED
         return Outcome.WOULD_DELETE if is_rehearsal else self.expected
 
@@ -106,6 +81,7 @@ class Demo:
 
     aws: Aws
     console: Console
+    stack: Stack = field(default_factory=load_stack)
     surprises: list[str] = field(default_factory=list)
 
     def check(self, what: str, expected: object, actual: object) -> bool:
@@ -116,7 +92,7 @@ class Demo:
 
 
 def run_demo(console: Console | None = None) -> int:
-    """Show the whole job on a local AWS, and give 0 if every outcome was the expected one."""
+    """Show the whole job on a local AWS, and return 0 if every outcome was the expected one."""
     console = console or Console(width=None if sys.stdout.isatty() else 120)
     started_at = time.monotonic()
     console.print(
@@ -124,9 +100,8 @@ def run_demo(console: Console | None = None) -> int:
         "started for this demo.\nNothing leaves this machine.\n"
     )
     with LocalAws() as aws:
-        demo = Demo(aws, console)
         with working(console, "Seeding certificates, what uses them, and findings"):
-            deploy(aws)
+            demo = Demo(aws, console, create_stack(aws))
             exhibits = seed_world(aws)
             aws.import_findings(one for exhibit in exhibits for one in exhibit.findings)
         show_world(demo, "Before")
@@ -148,26 +123,20 @@ def working(console: Console, what: str) -> Iterator[None]:
         progress.update(task, completed=1)
 
 
-def deploy(aws: Aws) -> None:
-    """Create what the stack has around the function: archive, queue, rules and button."""
-    aws.client("s3").create_bucket(Bucket=BUCKET)
-    aws.client("sqs").create_queue(QueueName=QUEUE)
-    events = aws.client("events")
-    for name, pattern in RULES.items():
-        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-        arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{QUEUE}"
-        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    aws.client("securityhub").create_action_target(
-        Name="Delete expired cert",
-        Description="Delete the expired IAM server certificate",
-        Id=ACTION_ID,
-    )
+def create_stack(aws: Aws) -> Stack:
+    """Create what the stack has around the function: archive, topic, queue, rules and button."""
+    stack = load_stack(GracePeriodDays=GRACE_PERIOD_DAYS)
+    for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
+        stack = create(aws.client, stack)
+    deploy.create_rules(aws.client, stack)
+    deploy.create_custom_action(aws.client, stack)
+    return stack
 
 
-def take_messages(aws: Aws) -> list[str]:
-    """Take all messages off the queue, and give their bodies."""
-    sqs = aws.client("sqs")
-    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+def take_messages(demo: Demo) -> list[str]:
+    """Take all messages off the queue, and return their bodies."""
+    sqs = demo.aws.client("sqs")
+    url = demo.stack.outputs["QueueUrl"]
     bodies: list[str] = []
     while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in received:
@@ -177,7 +146,7 @@ def take_messages(aws: Aws) -> list[str]:
 
 
 def seed_world(aws: Aws) -> list[Exhibit]:
-    """Fill the account with certificates and references to them, and give what it should find."""
+    """Fill the account with certificates and references to them, and return what it should find."""
     client = aws.client
     now = datetime.now(UTC)
 
@@ -239,7 +208,7 @@ Attach = Callable[[Any, dict[str, Any]], object]
 
 
 def references() -> list[tuple[str, str, Attach]]:
-    """Give every kind of use: certificate name, story, and what makes the use."""
+    """Return every kind of use: certificate name, story, and what makes the use."""
     return [
         (
             "used-by-classic",
@@ -291,12 +260,12 @@ def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     demo.console.rule("1. The findings arrive, MODE=DryRun: everything but the delete")
     arriving = [exhibit for exhibit in exhibits if not exhibit.needs_button]
     with working(demo.console, "The rule fills the queue, the handler takes the batch"):
-        bodies = take_messages(demo.aws)
+        bodies = take_messages(demo)
         seen = invoke(demo, seed.sqs_batch(bodies), "DryRun")
     demo.check("messages by the rule", sum(len(one.findings) for one in arriving), len(bodies))
     show_decisions(demo, arriving, seen, "DryRun")
-    # Each update comes back as an event, with a status that the rule does not let through.
-    demo.check("messages that the updates caused", [], take_messages(demo.aws))
+    # Each update causes an event, with a status that the rule does not let through.
+    demo.check("messages that the updates caused", [], take_messages(demo))
 
 
 def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
@@ -305,8 +274,8 @@ def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     findings = read_findings(demo.aws)
     current = [findings[one["Id"]] for exhibit in exhibits for one in exhibit.findings]
     with working(demo.console, "The button fills the queue, the handler takes the batch"):
-        demo.aws.press_custom_action(ACTION_ARN, current)
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        demo.aws.press_custom_action(demo.stack.outputs["ActionTargetArn"], current)
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, exhibits, seen, "Enforce")
 
 
@@ -321,14 +290,14 @@ def play_denied_region(demo: Demo) -> None:
         faults.inject(fault=faults.AccessDenied(), service="elbv2", region="eu-central-1"),
     ):
         demo.aws.import_findings([finding])
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [kept], seen, "Enforce")
     left = read_certificates(demo.aws).keys() & {"almost-proven"}
     demo.check("kept without proof", {"almost-proven"}, left)
-    gone = Exhibit("permission given back", "almost-proven", [finding], Outcome.DELETED)
-    with working(demo.console, "The permission is given back, the finding is new again"):
+    gone = Exhibit("permission granted again", "almost-proven", [finding], Outcome.DELETED)
+    with working(demo.console, "The permission is granted again, the finding is new again"):
         demo.aws.import_findings([finding])
-        seen = invoke(demo, seed.sqs_batch(take_messages(demo.aws)), "Enforce")
+        seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [gone], seen, "Enforce")
 
 
@@ -338,22 +307,12 @@ def play_killed_invocation(demo: Demo) -> None:
     certificate = seed.upload_certificate(demo.aws.client, "half-way")
     finding = seed.make_finding(certificate["Arn"])
     demo.aws.import_findings([finding])
-    bodies = take_messages(demo.aws)
+    bodies = take_messages(demo)
+    environment = {**os.environ, **configure(demo, "Enforce")}
     with working(demo.console, "A process of its own is killed when IAM has deleted"):
-        died = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", killed.__name__, "DeleteServerCertificate"],
-            input=json.dumps(seed.sqs_batch(bodies)),
-            env={**os.environ, **configure("Enforce")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        kill_invocation(seed.sqs_batch(bodies), environment, "iam.DeleteServerCertificate")
     status = read_findings(demo.aws)[finding["Id"]]["Workflow"]["Status"]
-    demo.console.print(
-        f"Exit status {died.returncode}. The certificate is gone and its finding still says "
-        f"[bold]{status}[/].\n"
-    )
-    demo.check("exit status of the killed invocation", killed.EXIT_STATUS, died.returncode)
+    demo.console.print(f"The certificate is gone and its finding still says [bold]{status}[/].\n")
     left = read_certificates(demo.aws).keys() & {"half-way"}
     demo.check("certificates left after the kill", set(), left)
     demo.check("status of the finding after the kill", "NEW", status)
@@ -363,18 +322,14 @@ def play_killed_invocation(demo: Demo) -> None:
     show_decisions(demo, [exhibit], seen, "Enforce")
 
 
-def configure(mode: str) -> dict[str, str]:
-    """Give the handler's environment."""
-    return {
-        "MODE": mode,
-        "ARCHIVE_BUCKET": BUCKET,
-        "GRACE_PERIOD_DAYS": str(GRACE_PERIOD_DAYS),
-    }
+def configure(demo: Demo, mode: str) -> dict[str, str]:
+    """Return the handler's environment in a mode."""
+    return demo.stack.knowing(Mode=mode).environment("RemediateFunction")
 
 
 def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
-    """Call the real handler, and give what it logged of each finding."""
-    os.environ.update(configure(mode))
+    """Call the real handler, and return what it logged of each finding."""
+    os.environ.update(configure(demo, mode))
     log = io.StringIO()
     collector = logging.StreamHandler(log)
     logger = logging.getLogger("iam26-remediation")
@@ -385,7 +340,7 @@ def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
             answer = handler(batch, Context())
     finally:
         logger.handlers[:] = ours
-    demo.check("messages given back to the queue", [], answer["batchItemFailures"])
+    demo.check("messages left on the queue", [], answer["batchItemFailures"])
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return {
         finding_id: Seen(Outcome(line["outcome"]), line["reason"])
@@ -435,7 +390,7 @@ def show_decisions(
 
 
 def name_outcome(outcome: Outcome | None) -> Text:
-    """Give an outcome's name in its colour."""
+    """Return an outcome's name in its colour."""
     if outcome is None:
         return Text("none", style="bold red")
     return Text(outcome.value, style=STYLES.get(outcome, "green"))
@@ -469,18 +424,18 @@ def show_world(demo: Demo, when: str) -> None:
 
 
 def read_certificates(aws: Aws) -> dict[str, dict[str, Any]]:
-    """Give the certificates that are in IAM, by name."""
+    """Return the certificates that are in IAM, by name."""
     listed = aws.client("iam").list_server_certificates()["ServerCertificateMetadataList"]
     return {one["ServerCertificateName"]: one for one in listed}
 
 
 def read_findings(aws: Aws) -> dict[str, Finding]:
-    """Give the findings that are in Security Hub, by id."""
+    """Return the findings that are in Security Hub, by id."""
     return {one["Id"]: one for one in aws.client("securityhub").get_findings()["Findings"]}
 
 
 def tell_result(demo: Demo, seconds: float) -> int:
-    """Print whether all went as expected, and give the exit status."""
+    """Print whether all went as expected, and return the exit status."""
     if demo.surprises:
         demo.console.print(f"[bold red]{len(demo.surprises)} surprises:[/]")
         for surprise in demo.surprises:

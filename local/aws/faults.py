@@ -10,15 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+from moto.core.botocore_stubber import MockRawResponse
 
 from local.aws.knobs import knobs
-from local.aws.wire import ApiCall, Proceed, Recording, record_calls, skip_backoff, wire
+from local.aws.wire import (
+    ApiCall,
+    Interceptor,
+    Proceed,
+    Recording,
+    record_calls,
+    skip_backoff,
+    wire,
+)
 
 __all__ = [
     "AccessDenied",
@@ -40,11 +49,8 @@ __all__ = [
 ]
 
 
-class Fault(Protocol):
-    """Something that happens to a call instead of, before or after its real answer."""
-
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
-        """Answer the call, raise, or `proceed()` to the real answer."""
+# What happens to a call: it answers, raises, or proceeds to the real answer.
+Fault = Interceptor
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class AwsFault:
     message: str
     http_status: int = 400
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+    def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Answer with the error; the call has no effect."""
         return render_error(call, self.code, self.message, self.http_status)
 
@@ -72,7 +78,7 @@ class Throttled:
         "sqs": ("RequestThrottled", 403),
     }
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+    def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Answer with the error; the call has no effect."""
         code, status = self._CODES.get(call.service, ("Throttling", 400))
         return render_error(call, code, "Rate exceeded", status)
@@ -84,7 +90,7 @@ class InternalFailure:
 
     http_status: int = 500
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+    def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Answer with the error; the call has no effect."""
         codes = {"iam": "ServiceFailure", "s3": "InternalError", "ec2": "InternalError"}
         code = codes.get(call.service, "InternalFailure")
@@ -106,7 +112,7 @@ class AccessDenied:
         "sqs": "AccessDenied",
     }
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+    def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Answer with the error; the call has no effect."""
         prefix = "elasticloadbalancing" if call.service in ("elb", "elbv2") else call.service
         action = f"{prefix}:{call.operation}"
@@ -143,7 +149,7 @@ class ConnectionDropped:
 class NotOffered:
     """The Region does not have the service: its endpoint does not resolve."""
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
+    def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Raise EndpointConnectionError."""
         cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         raise EndpointConnectionError(endpoint_url=call.url, error=cause)
@@ -155,8 +161,8 @@ class Slow:
 
     seconds: float
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Wait, then give the real answer."""
+    def __call__(self, _: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Wait, then answer as AWS does."""
         time.sleep(self.seconds)
         return proceed()
 
@@ -167,20 +173,20 @@ class Call:
 
     function: Callable[[], object]
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Run the function, then give the real answer."""
+    def __call__(self, _: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Run the function, then answer as AWS does."""
         self.function()
         return proceed()
 
 
 @dataclass(frozen=True)
 class Then:
-    """A function that runs after the call took effect; let it raise to play a kill."""
+    """A function that runs after the call took effect; let it raise to lose the answer."""
 
     function: Callable[[], object]
 
-    def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:  # noqa: ARG002
-        """Get the real answer, run the function, then give the answer."""
+    def __call__(self, _: ApiCall, proceed: Proceed) -> AWSResponse:
+        """Take the answer of AWS, run the function, then return that answer."""
         answer = proceed()
         self.function()
         return answer
@@ -298,67 +304,39 @@ def render_error(call: ApiCall, code: str, message: str, status: int) -> AWSResp
     """Return an error as the called service's protocol writes it."""
     kind = "Receiver" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Sender"
     protocol = call.model.service_model.resolved_protocol
-    if protocol not in _RENDERERS:
-        raise NotImplementedError(f"no error rendering for protocol {protocol} ({call.service})")
     style = "s3" if call.service == "s3" else protocol
-    headers, body = _RENDERERS[style](escape(code), message, kind)
-    return AWSResponse(call.url, status, HTTPHeaders.from_dict(headers), _Body(body))
+    if style in _XML:
+        headers = {"Content-Type": "text/xml"}
+        body = _XML[style].format(kind=kind, code=escape(code), message=escape(message))
+    elif style in _JSON:
+        # The SDK reads the code from any of the three, by protocol and service.
+        headers = {
+            "Content-Type": _JSON[style],
+            "x-amzn-errortype": code,
+            "x-amzn-query-error": f"{code};{kind}",
+        }
+        body = json.dumps({"__type": code, "message": message})
+    else:
+        raise NotImplementedError(f"no error rendering for protocol {protocol} ({call.service})")
+    return AWSResponse(call.url, status, HTTPHeaders.from_dict(headers), MockRawResponse(body))
 
 
-class _Body:
-    def __init__(self, text: str) -> None:
-        self._content = text.encode()
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        content, self._content = self._content, b""
-        if content:
-            yield content
-
-    def read(self, *_: Any) -> bytes:
-        content, self._content = self._content, b""
-        return content
-
-
-_Rendered = tuple[dict[str, str], str]
-
-
-def _render_query(code: str, message: str, kind: str) -> _Rendered:
-    error = f"<Type>{kind}</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
-    body = f"<ErrorResponse><Error>{error}</Error><RequestId>local</RequestId></ErrorResponse>"
-    return {"Content-Type": "text/xml"}, body
-
-
-def _render_ec2(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
-    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    body = (
-        f"<Response><Errors><Error>{error}</Error></Errors><RequestID>local</RequestID></Response>"
-    )
-    return {"Content-Type": "text/xml"}, body
-
-
-def _render_s3(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
-    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    return {"Content-Type": "text/xml"}, f"<Error>{error}<RequestId>local</RequestId></Error>"
-
-
-def _render_json(code: str, message: str, kind: str) -> _Rendered:
-    headers = {
-        "Content-Type": "application/x-amz-json-1.0",
-        "x-amzn-query-error": f"{code};{kind}",
-    }
-    return headers, json.dumps({"__type": code, "message": message})
-
-
-def _render_rest_json(code: str, message: str, kind: str) -> _Rendered:  # noqa: ARG001
-    headers = {"Content-Type": "application/json", "x-amzn-errortype": code}
-    return headers, json.dumps({"message": message})
-
-
-_RENDERERS: Mapping[str, Callable[[str, str, str], _Rendered]] = {
-    "ec2": _render_ec2,
-    "json": _render_json,
-    "query": _render_query,
-    "rest-json": _render_rest_json,
-    "rest-xml": _render_query,
-    "s3": _render_s3,
+_QUERY = (
+    "<ErrorResponse><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message>"
+    "</Error><RequestId>local</RequestId></ErrorResponse>"
+)
+_XML: Mapping[str, str] = {
+    "ec2": (
+        "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+        "<RequestID>local</RequestID></Response>"
+    ),
+    "query": _QUERY,
+    "rest-xml": _QUERY,
+    "s3": (
+        "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>local</RequestId></Error>"
+    ),
+}
+_JSON: Mapping[str, str] = {
+    "json": "application/x-amz-json-1.0",
+    "rest-json": "application/json",
 }

@@ -6,10 +6,9 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import boto3
 from moto import mock_aws
@@ -21,6 +20,7 @@ from local.aws.endpoints import DOCKER_BRIDGE, ForeignEndpointError, refuse_fore
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, Knobs, knobs
 from local.aws.patches import apply_patches, securityhub
 from local.aws.patches.accounts import make_access_key
+from local.aws.running import Running
 from local.aws.wire import http_session, wire
 
 _HOSTS = ("127.0.0.1", "localhost", DOCKER_BRIDGE)
@@ -124,7 +124,7 @@ def in_process() -> Iterator[Aws]:
             _forget_resources()
 
 
-class LocalAws(Aws):
+class LocalAws(Running, Aws):
     """The local AWS as an HTTP server, for as long as the `with` block runs.
 
     Inside the block this process's own environment directs boto3 to it as well.
@@ -135,24 +135,14 @@ class LocalAws(Aws):
             raise ForeignEndpointError(f"the local AWS listens on {', '.join(_HOSTS)}, not {host}")
         self._host = host
         self._port = port
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
+    def _run(self) -> Iterator[None]:
         refuse_foreign_endpoints(os.environ)
-        with ExitStack() as stack:
-            self.endpoint_url = stack.enter_context(_serve(self._host, self._port))
-            stack.enter_context(_world(self))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-        self.endpoint_url = None
+        try:
+            with _serve(self._host, self._port) as self.endpoint_url, _world(self):
+                yield
+        finally:
+            self.endpoint_url = None
 
 
 @contextmanager

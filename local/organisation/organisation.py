@@ -29,11 +29,12 @@ from handlers import remediate, sweep, wiring
 from handlers.aws.clients import SDK_ATTEMPTS
 from handlers.aws.findings import Findings
 from local.aws import faults
-from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, in_process
-from local.fixtures import seed
+from local.fixtures import deploy, seed
 from local.fixtures.context import Context
 from local.fixtures.mapping import EventSourceMapping
+from local.fixtures.stack import load_stack
 from local.organisation.prediction import (
     OUTCOMES,
     AccountFacts,
@@ -42,31 +43,15 @@ from local.organisation.prediction import (
     Prediction,
     Subject,
 )
-from models.events import IMPORTED
 from models.outcome import OUTCOME_FIELD, Outcome
 
 ACCOUNTS = 200
 FINDINGS_AN_ACCOUNT = 5
 REGIONS = ("us-east-1", "eu-west-1")
-BUCKET = "iam26-archive"
-TOPIC = "iam26"
-ROLE = "iam26-remediation-member"
-GRACE_PERIOD_DAYS = 30
-# As in template.yaml.
-BATCH_SIZE = 20
-RECEIVES = 5
-
-# The rule of template.yaml, as far as the findings here can tell it from another.
-PATTERN = {
-    "source": ["aws.securityhub"],
-    "detail-type": [IMPORTED],
-    "detail": {
-        "findings": {
-            "Compliance": {"SecurityControlId": ["IAM.26"], "Status": ["FAILED"]},
-            "RecordState": ["ACTIVE"],
-            "Workflow": {"Status": ["NEW"]},
-        }
-    },
+PARAMETERS: dict[str, Any] = {
+    "Mode": "Enforce",
+    "MemberRoleName": "iam26-remediation-member",
+    "GracePeriodDays": 30,
 }
 
 # In the order of their creation; two of each account are about one certificate.
@@ -165,27 +150,18 @@ class Organisation:
 
     def create(self) -> None:
         """Create bucket, topic, queues, and everything in the accounts."""
-        self.aws.client("s3").create_bucket(Bucket=BUCKET)
-        topic = self.aws.client("sns").create_topic(Name=TOPIC)["TopicArn"]
-        dead = self._sqs.create_queue(QueueName="iam26-dead")["QueueUrl"]
-        self._dead = dead
-        redrive = {"deadLetterTargetArn": _arn_of_queue(dead), "maxReceiveCount": RECEIVES}
-        self._queue = self._sqs.create_queue(
-            QueueName="iam26",
-            Attributes={"VisibilityTimeout": "3660", "RedrivePolicy": json.dumps(redrive)},
-        )["QueueUrl"]
-        os.environ.update(
-            MODE="Enforce",
-            ARCHIVE_BUCKET=BUCKET,
-            TOPIC_ARN=topic,
-            MEMBER_ROLE_NAME=ROLE,
-            GRACE_PERIOD_DAYS=str(GRACE_PERIOD_DAYS),
-            QUEUE_URL=self._queue,
-        )
+        stack = load_stack(**PARAMETERS)
+        for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
+            stack = create(self.aws.client, stack)
+        self._stack, outputs = stack, stack.outputs
+        self._queue, self._dead = outputs["QueueUrl"], outputs["DeadLetterQueueUrl"]
+        self._bucket = outputs["ArchiveBucketName"]
+        for function in ("RemediateFunction", "SweepFunction"):
+            os.environ.update(stack.environment(function))
         for number, account_id in enumerate(self.account_ids):
-            self._furnish(number, account_id)
+            self._fill_account(number, account_id)
 
-    def _furnish(self, number: int, account_id: str) -> None:
+    def _fill_account(self, number: int, account_id: str) -> None:
         kinds = list(COMMON)
         if STAYING_OPEN.is_of(number):
             kept = (Kind.VALID, Kind.YOUNG, Kind.EXEMPT)
@@ -256,12 +232,8 @@ class Organisation:
         )
 
     def find_the_rest(self) -> list[str]:
-        """Turn on the rule, let Security Hub find the rest, and give the messages of it."""
-        events = self.aws.client("events")
-        events.put_rule(Name="iam26", EventPattern=json.dumps(PATTERN))
-        events.put_targets(
-            Rule="iam26", Targets=[{"Id": "queue", "Arn": _arn_of_queue(self._queue)}]
-        )
+        """Create the rules, let Security Hub find the rest, and return the messages about it."""
+        deploy.create_rules(self.aws.client, self._stack)
         new = [raw for one, raw in self._raw.items() if one[-1] not in BEFORE_THE_DEPLOYMENT]
         bodies: list[str] = []
         for start in range(0, len(new), WAVE):
@@ -289,7 +261,7 @@ class Organisation:
         sweep.handler({}, Context())
 
     def disorder(self, bodies: list[str]) -> list[str]:
-        """Give messages an account after the other, some of them twice, and out of order."""
+        """Return messages by account, some of them twice, and slightly out of order."""
         repeated = self.repeat(bodies)
         near = sorted([*bodies, *repeated], key=_find_account)
         strayed = sorted(
@@ -298,12 +270,12 @@ class Organisation:
         return [body for _, body in strayed]
 
     def repeat(self, bodies: list[str]) -> list[str]:
-        """Give copies of some messages."""
+        """Return some of the messages, to be delivered twice."""
         return self._random.sample(bodies, int(len(bodies) * REPEATED_SHARE))
 
     def work(self, bodies: list[str]) -> None:
         """Put messages on the queue as fast as they are worked on, until it is empty."""
-        mapping = EventSourceMapping(self._sqs, self._queue, self._invoke, BATCH_SIZE)
+        mapping = EventSourceMapping(self._sqs, self._queue, self._invoke)
         # moto goes through a whole queue for each message that is received or deleted.
         for start in range(0, len(bodies), WAVE):
             for body in bodies[start : start + WAVE]:
@@ -328,7 +300,7 @@ class Organisation:
         return [Delivery(self.subjects[one], again) for one, again in redelivered.items()]
 
     def take_all(self) -> list[str]:
-        """Empty the queue, and give what was on it."""
+        """Empty the queue, and return the bodies of its messages."""
         mapping = EventSourceMapping(self._sqs, self._queue, self._invoke)
         taken: list[str] = []
         while messages := mapping.receive():
@@ -395,7 +367,7 @@ class Organisation:
             for call in calls.named("DeleteServerCertificate")
         )
         self.result.check("deletes of each certificate", dict.fromkeys(deleted, 1), dict(deletes))
-        pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         archived = {
             tuple(one["Key"].split("/")[1:3]) for page in pages for one in page.get("Contents", [])
         }
@@ -414,7 +386,7 @@ class Organisation:
 
 
 def play(accounts: int = ACCOUNTS) -> Result:
-    """Let the application work on an organisation, and give what came of it."""
+    """Run the application on an organisation, and return the result."""
     with in_process() as aws, quiet(), hurried(), faults.record_calls() as calls:
         wiring._wire_remediation.cache_clear()  # noqa: SLF001 - this function starts cold
         aws.knobs.enabled_regions = REGIONS
@@ -490,10 +462,6 @@ def hurried() -> Iterator[None]:
 
 def _find_account(body: str) -> str:
     return str(json.loads(body)["detail"]["findings"][0]["AwsAccountId"])
-
-
-def _arn_of_queue(url: str) -> str:
-    return f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{url.rsplit('/', 1)[-1]}"
 
 
 def show(console: Console, result: Result) -> None:

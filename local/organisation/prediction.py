@@ -98,7 +98,7 @@ class Prediction:
     _written: dict[str, Outcome] = field(default_factory=dict)
 
     def add_sweep(self, findings: int, accounts: int) -> None:
-        """Add a sweep: pages of findings, one message an account, one digest."""
+        """Add a sweep: pages of findings, one message per account, one digest."""
         # A sweep is a process of its own, so it asks who it is.
         self.calls["sts.GetCallerIdentity"] += 1
         self.calls["securityhub.GetFindings"] += max(1, -(-findings // PAGE_SIZE))
@@ -127,7 +127,7 @@ class Prediction:
                 return
             self._entered.add(account_id)
         if facts.throttled_batches:
-            # The SDK tries, then the messages come again; nothing of the account was begun.
+            # The SDK retries, then the messages are redelivered; nothing of the account was begun.
             facts.throttled_batches -= 1
             self.calls["iam.ListServerCertificates"] += SDK_ATTEMPTS
             return

@@ -31,12 +31,12 @@ class Deployed:
         self.inbox = self.chain.subscribe()
 
     def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Upload a certificate that expires in so many days, and give its metadata."""
+        """Upload a certificate that expires in so many days, and return its metadata."""
         expires = datetime.now(UTC) + timedelta(days=days)
         return seed.upload_certificate(self.chain.aws.client, name, expires=expires, **more)
 
     def report(self, resource_id: str, **more: Any) -> Finding:
-        """Let Security Hub import a finding, which tells the bus, and give the finding."""
+        """Let Security Hub import a finding, which tells the bus, and return the finding."""
         created_at = datetime.now(UTC) - timedelta(hours=1)
         finding = seed.make_finding(resource_id, created_at=created_at, **more)
         self.chain.aws.import_findings([finding])
@@ -47,13 +47,13 @@ class Deployed:
         self.chain.aws.press_custom_action(self.chain.outputs["ActionTargetArn"], [finding])
 
     def read(self, finding: Finding) -> Finding:
-        """Give a finding as Security Hub has it now."""
+        """Return a finding as Security Hub has it now."""
         wanted = {"Id": [{"Value": finding["Id"], "Comparison": "EQUALS"}]}
         found = self.chain.aws.client("securityhub").get_findings(Filters=wanted)["Findings"]
         return dict(found[0])
 
     def wait_for_outcome(self, finding: Finding, seconds: float = WAIT_SECONDS) -> str:
-        """Give the outcome written on a finding, once there is one."""
+        """Return the outcome written on a finding, once there is one."""
 
         def outcome() -> str | None:
             fields: dict[str, str] = self.read(finding).get("UserDefinedFields", {})
@@ -71,16 +71,16 @@ class Deployed:
         self.chain.wait_for("an empty queue", lambda: self.chain.count_messages(url) == 0)
 
     def count_invocations(self) -> int:
-        """Give how many invocations have finished."""
+        """Return how many invocations have finished."""
         return len(re.findall(r"^END RequestId", self.chain.read_log(), re.MULTILINE))
 
     def certificates(self) -> set[str]:
-        """Give the names of the certificates in IAM."""
+        """Return the names of the certificates in IAM."""
         listed = self.chain.aws.client("iam").list_server_certificates()
         return {one["ServerCertificateName"] for one in listed["ServerCertificateMetadataList"]}
 
     def archived(self, name: str) -> list[dict[str, Any]]:
-        """Give the archive's records of a certificate."""
+        """Return the archive's records of a certificate."""
         records = self.chain.read_archive().items()
         return [record for key, record in records if f"/{name}/" in key]
 
@@ -90,7 +90,7 @@ class Deployed:
         return [(one["MessageAttributes"]["outcome"]["Value"], one["Message"]) for one in bodies]
 
     def wait_for_notice(self, name: str) -> str:
-        """Give the outcome in the notification that names a certificate."""
+        """Return the outcome in the notification that names a certificate."""
 
         def outcome() -> str | None:
             return next((outcome for outcome, text in self.notices() if name in text), None)
@@ -98,7 +98,7 @@ class Deployed:
         return self.chain.wait_for(f"a notification about {name}", outcome)
 
     def count_dead_letters(self) -> int:
-        """Give how many messages the dead-letter queue holds."""
+        """Return how many messages the dead-letter queue holds."""
         return self.chain.count_messages(self.chain.outputs["DeadLetterQueueUrl"])
 
     def drain(self) -> None:

@@ -29,14 +29,14 @@ NOT_ASKED_FOR = {
 
 
 def list_statements(role: str) -> list[dict[str, Any]]:
-    """Give the statements of a role in the template, without those under a condition."""
+    """Return the statements of a role in the template, without those under a condition."""
     policies = read_template()["Resources"][role]["Properties"]["Policies"]
     statements = policies[0]["PolicyDocument"]["Statement"]
     return [one for one in statements if "Fn::If" not in one]
 
 
 def list_actions(role: str) -> list[str]:
-    """Give every action that a role in the template is granted."""
+    """Return every action that a role in the template is granted."""
     given = [one["Action"] for one in list_statements(role)]
     return sorted({a for some in given for a in ([some] if isinstance(some, str) else some)})
 

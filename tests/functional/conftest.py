@@ -69,7 +69,7 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def read_log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
-    """Give what the function has logged so far, line by line."""
+    """Return what the function has logged so far, line by line."""
     written = io.StringIO()
     [handler] = logging.getLogger("iam26-remediation").handlers
     monkeypatch.setattr(handler, "stream", written)

@@ -12,11 +12,11 @@ from handlers import wiring
 from handlers.remediate import handler
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
-from local.fixtures import seed
+from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.stack import load_stack
 
-BUCKET = "iam26-archive"
-TOPIC = "iam26"
+BUCKET = deploy.name_resource("ArchiveBucket")
 MEMBER_ACCOUNT = "444455556666"
 
 Event = dict[str, Any]
@@ -44,22 +44,18 @@ class Deployment:
         """Create bucket and topic, and set the environment to enforce."""
         # A warm function would keep credentials of an AWS that is gone.
         wiring._wire_remediation.cache_clear()
-        where = (
-            {}
-            if self.home == "us-east-1"
-            else {"CreateBucketConfiguration": {"LocationConstraint": self.home}}
-        )
-        self.aws.client("s3", region=self.home).create_bucket(Bucket=BUCKET, **where)
-        sns = self.aws.client("sns", region=self.home)
+        stack = load_stack(Mode="Enforce").knowing(**{"AWS::Region": self.home})
+        stack = deploy.create_archive(self.aws.client, stack)
+        stack = deploy.create_topic(self.aws.client, stack)
         sqs = self.aws.client("sqs", region=self.home)
-        topic_arn = sns.create_topic(Name=TOPIC)["TopicArn"]
         self._inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        queue_arn = topic_arn.replace(":sns:", ":sqs:").replace(f":{TOPIC}", ":inbox")
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        self.aws.client("sns", region=self.home).subscribe(
+            TopicArn=stack.outputs["TopicArn"],
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{self.home}:{OWN_ACCOUNT}:inbox",
+        )
         self.configure(
-            MODE="Enforce",
-            ARCHIVE_BUCKET=BUCKET,
-            TOPIC_ARN=topic_arn,
+            **stack.environment("RemediateFunction"),
             AWS_REGION=self.home,
             AWS_DEFAULT_REGION=self.home,
         )
@@ -72,20 +68,20 @@ class Deployment:
     # What happens in the account
 
     def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Upload a certificate that expires in so many days, and give its metadata."""
+        """Upload a certificate that expires in so many days, and return its metadata."""
         expires = datetime.now(UTC) + timedelta(days=days)
         return seed.upload_certificate(
             self.aws.client, name, expires=expires, region=self.home, **more
         )
 
     def report(self, resource_id: str, **more: Any) -> Event:
-        """Let Security Hub find a resource, and give the Imported event about it."""
+        """Let Security Hub find a resource, and return the Imported event about it."""
         created_at = datetime.now(UTC) - timedelta(hours=1)
         fields: dict[str, Any] = {"region": self.home, "created_at": created_at} | more
         return self.import_findings([seed.make_finding(resource_id, **fields)])[0]
 
     def import_findings(self, findings: Iterable[Finding]) -> list[Event]:
-        """Put findings into Security Hub, and give the Imported events about them."""
+        """Put findings into Security Hub, and return the Imported events about them."""
         return self.aws.import_findings(findings, region=self.home)
 
     def edit_finding(self, event: Event, **fields: Any) -> None:
@@ -99,7 +95,7 @@ class Deployment:
         return handler(event, Context(milliseconds_left))
 
     def handle_one(self, event: Event) -> dict[str, Any]:
-        """Invoke the function with an event of one finding, and give its outcome."""
+        """Invoke the function with an event of one finding, and return its outcome."""
         [outcome] = self.handle(event)["outcomes"]
         return dict(outcome)
 
@@ -109,7 +105,7 @@ class Deployment:
         receive_count: int = 1,
         milliseconds_left: int = 300_000,
     ) -> list[int]:
-        """Invoke the function with a batch, and give the numbers of the events given back."""
+        """Invoke the function with a batch, and return the numbers of the unfinished events."""
         batch = seed.sqs_batch(events, receive_count=receive_count)
         answer = self.handle(batch, milliseconds_left)
         ids = [record["messageId"] for record in batch["Records"]]
@@ -118,7 +114,7 @@ class Deployment:
     # What there is afterwards
 
     def certificates(self) -> set[str]:
-        """Give the names of the certificates in IAM."""
+        """Return the names of the certificates in IAM."""
         iam = self.aws.client("iam", region=self.home)
         pages = iam.get_paginator("list_server_certificates").paginate()
         return {
@@ -128,23 +124,23 @@ class Deployment:
         }
 
     def finding(self, event: Event, number: int = 0) -> Finding:
-        """Give a finding of an event as Security Hub has it now."""
+        """Return a finding of an event as Security Hub has it now."""
         hub = self.aws.client("securityhub", region=self.home)
         wanted = finding_of(event, number)["Id"]
         found = hub.get_findings(Filters={"Id": [{"Value": wanted, "Comparison": "EQUALS"}]})
         return dict(found["Findings"][0])
 
     def status(self, event: Event) -> str:
-        """Give the workflow status of an event's finding."""
+        """Return the workflow status of an event's finding."""
         return str(self.finding(event)["Workflow"]["Status"])
 
     def note(self, event: Event) -> str | None:
-        """Give the note of an event's finding."""
+        """Return the note of an event's finding."""
         note = self.finding(event).get("Note")
         return str(note["Text"]) if note else None
 
     def archive(self) -> dict[str, dict[str, Any]]:
-        """Give the archive's records by key."""
+        """Return the archive's records by key."""
         s3 = self.aws.client("s3", region=self.home)
         listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return {
@@ -153,7 +149,7 @@ class Deployment:
         }
 
     def messages(self) -> list[Message]:
-        """Give every message that was published since this was last asked."""
+        """Return every message that was published since this was last asked."""
         sqs = self.aws.client("sqs", region=self.home)
         got: list[Message] = []
         while True:
@@ -170,10 +166,10 @@ class Deployment:
 
 
 def finding_of(event: Event, number: int = 0) -> Finding:
-    """Give a finding in an event."""
+    """Return a finding in an event."""
     return dict(event["detail"]["findings"][number])
 
 
 def arn_of(name: str, path: str = "/", account_id: str = OWN_ACCOUNT) -> str:
-    """Give the ARN of a server certificate."""
+    """Return the ARN of a server certificate."""
     return f"arn:aws:iam::{account_id}:server-certificate{path}{name}"

@@ -12,7 +12,7 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures import seed
 from models.errors import EventError, SettingsError, TransientError
 from tests.functional.deployment import Deployment, arn_of, finding_of
-from tests.functional.estate import ATTACHMENTS
+from tests.functional.holders import ATTACHMENTS
 
 Event = dict[str, Any]
 ReadLog = Callable[[], list[dict[str, Any]]]

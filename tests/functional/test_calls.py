@@ -15,7 +15,7 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.wire import ApiCall, Proceed
 from local.fixtures import seed
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, arn_of
-from tests.functional.estate import ATTACHMENTS, furnish
+from tests.functional.holders import ATTACHMENTS, create_holders
 
 Event = dict[str, Any]
 
@@ -34,7 +34,7 @@ def only_scan(calls: Counter[str]) -> Counter[str]:
 
 
 def beyond_scan(calls: Counter[str]) -> dict[str, int]:
-    """Give the calls that are no part of the scan; who we are is asked once for good."""
+    """Return the calls that are no part of the scan; who we are is asked once for good."""
     asked_once = only_scan(calls) + Counter({"sts.GetCallerIdentity": 1})
     return dict(calls - asked_once)
 
@@ -56,7 +56,7 @@ class Crowd:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
-        """Wait, then give the real answer."""
+        """Wait, then answer as AWS does."""
         with self._lock:
             self.calls += 1
             self._at_once += 1
@@ -73,7 +73,7 @@ class TestScan:
     def test_does_not_grow_with_the_findings(self, deployment: Deployment) -> None:
         """One scan serves a batch, however many findings are in it."""
         everyday = deployment.upload("everyday", days=900)
-        furnish(deployment.aws.client, "eu-west-1", everyday)
+        create_holders(deployment.aws.client, "eu-west-1", everyday)
 
         scans = [
             only_scan(count_calls(deployment, *report_expired(deployment, count)))
@@ -138,7 +138,7 @@ class TestScan:
         deployment.configure(MEMBER_ROLE_NAME="iam26-member")
         certificate = deployment.upload("old-web", account_id=MEMBER_ACCOUNT)
         everyday = deployment.upload("everyday", days=900, account_id=MEMBER_ACCOUNT)
-        furnish(make_client, "eu-west-1", everyday)
+        create_holders(make_client, "eu-west-1", everyday)
         event = deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT)
 
         with faults.record_calls() as calls:

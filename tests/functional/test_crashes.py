@@ -1,71 +1,50 @@
-"""Crashes and races: killed at any point and delivered again, the end state is the same."""
+"""Crashes and races: whatever happens between two calls, each finding ends as it should."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
+from pytest_socket import enable_socket
 
 from local.aws import faults
+from local.aws.server import LocalAws
 from local.fixtures import seed
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, finding_of
-from tests.functional.estate import ATTACHMENTS
+from local.fixtures.invocation import Moment, kill_invocation
+from tests.functional.conftest import REGIONS
+from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.functional.holders import ATTACHMENTS
+
+DELETE = "iam.DeleteServerCertificate"
 
 
-class KilledError(BaseException):
-    """The process is gone: nothing below may catch this."""
+@pytest.fixture(autouse=True)
+def no_sockets() -> None:
+    """Here there is a server, so this takes the place of the fixture that forbids sockets."""
+    enable_socket()
 
 
-def kill() -> None:
-    raise KilledError
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalAws]:
+    """A local AWS that other processes reach."""
+    enable_socket()
+    with LocalAws() as aws, faults.skip_backoff():
+        yield aws
 
 
-DELETED = faults.Then(kill)
-ABOUT_TO_DELETE = faults.Call(kill)
+@pytest.fixture
+def aws(server: LocalAws) -> LocalAws:
+    """That local AWS, empty, in the place of the one in this process."""
+    server.reset()
+    server.knobs.enabled_regions = REGIONS
+    server.knobs.guard_certificates_in_use = False
+    return server
 
 
-@pytest.mark.parametrize(
-    ("operation", "kills"),
-    [
-        ("GetFindings", faults.Then),
-        ("ListServerCertificates", faults.Then),
-        ("ListServerCertificateTags", faults.Then),
-        ("DescribeRegions", faults.Then),
-        ("ListDistributions", faults.Call),
-        ("GetServerCertificate", faults.Then),
-        ("PutObject", faults.Call),
-        ("PutObject", faults.Then),
-        ("DeleteServerCertificate", faults.Call),
-        ("DeleteServerCertificate", faults.Then),
-        ("BatchUpdateFindings", faults.Call),
-        ("BatchUpdateFindings", faults.Then),
-        ("Publish", faults.Call),
-        ("Publish", faults.Then),
-    ],
-)
-def test_killed_and_delivered_again(
-    deployment: Deployment, operation: str, kills: Callable[[Callable[[], object]], faults.Fault]
-) -> None:
-    """Killed before or after any call, the redelivery ends as if nothing had happened."""
-    certificate = deployment.upload("old-web")
-    event = deployment.report(certificate["Arn"])
-    with faults.inject(operation=operation, fault=kills(kill)), pytest.raises(KilledError):
-        deployment.handle_batch(event)
-
-    assert deployment.handle_batch(event, receive_count=2) == []
-
-    assert deployment.certificates() == set()
-    finding = deployment.finding(event)
-    assert finding["Workflow"]["Status"] == "RESOLVED"
-    assert finding["Note"]["Text"].startswith("Deleted: certificate old-web expired on ")
-    assert "examined 0 resources of 5 kinds in 2 Regions" in finding["Note"]["Text"]
-    assert finding["UserDefinedFields"]["iam26Outcome"] == "deleted"
-    assert finding["UserDefinedFields"]["iam26Certificate"] == certificate["Arn"]
-    [record] = deployment.archive().values()
-    assert (record["state"], record["findingIds"]) == ("deleting", [finding["Id"]])
-    messages = deployment.messages()
-    assert 1 <= len(messages) <= 2
-    assert {one.attributes["outcome"] for one in messages} == {"deleted"}
+def kill(*events: Event, moment: Moment = Moment.AFTER) -> None:
+    """Kill an invocation at its first delete."""
+    kill_invocation(seed.sqs_batch(events), os.environ, DELETE, moment)
 
 
 @pytest.mark.parametrize("form", ["Arn", "ServerCertificateId", "ServerCertificateName"])
@@ -73,9 +52,7 @@ def test_archive_vouches_for_every_form_of_id(deployment: Deployment, form: str)
     """However the finding names its certificate, the archive knows who deleted it."""
     certificate = deployment.upload("old-web")
     event = deployment.report(certificate[form])
-    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
-    with killed, pytest.raises(KilledError):
-        deployment.handle(event)
+    kill(event)
 
     outcome = deployment.handle_one(event)
 
@@ -85,9 +62,7 @@ def test_archive_vouches_for_every_form_of_id(deployment: Deployment, form: str)
 def test_evidence_is_the_original(deployment: Deployment) -> None:
     """The finding tells what was examined before the delete, not what there is to see now."""
     event = deployment.report(deployment.upload("old-web")["Arn"])
-    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
-    with killed, pytest.raises(KilledError):
-        deployment.handle_batch(event)
+    kill(event)
     before = deployment.archive()
     deployment.configure(REGIONS="us-east-1")
     seed.create_classic_load_balancer(deployment.aws.client, "plain")
@@ -104,9 +79,7 @@ def test_evidence_is_the_original(deployment: Deployment) -> None:
 def test_killed_between_two_deletes(deployment: Deployment) -> None:
     """Of two certificates the first is vouched for, and the second proven anew."""
     events = [deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")]
-    killed = faults.inject(operation="DeleteServerCertificate", fault=ABOUT_TO_DELETE, after=1)
-    with killed, pytest.raises(KilledError):
-        deployment.handle_batch(*events)
+    kill(*events)
     assert len(deployment.certificates()) == 1
 
     assert deployment.handle_batch(*events, receive_count=2) == []
@@ -114,20 +87,6 @@ def test_killed_between_two_deletes(deployment: Deployment) -> None:
     assert deployment.certificates() == set()
     outcomes = [deployment.finding(one)["UserDefinedFields"]["iam26Outcome"] for one in events]
     assert outcomes == ["deleted", "deleted"]
-
-
-def test_killed_in_a_member_account(deployment: Deployment) -> None:
-    """Our own archive vouches for a certificate of another account."""
-    deployment.configure(MEMBER_ROLE_NAME="iam26-member")
-    certificate = deployment.upload("old-web", account_id=MEMBER_ACCOUNT)
-    event = deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT)
-    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
-    with killed, pytest.raises(KilledError):
-        deployment.handle_batch(event)
-
-    assert deployment.handle_batch(event, receive_count=2) == []
-
-    assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
 
 
 def test_archive_of_another_account_vouches_for_nothing(deployment: Deployment) -> None:
@@ -162,9 +121,7 @@ def test_changed_after_the_kill(
     """An archive record does not license a delete: the redelivery proves everything anew."""
     certificate = deployment.upload("old-web")
     event = deployment.report(certificate["Arn"])
-    killed = faults.inject(operation="DeleteServerCertificate", fault=ABOUT_TO_DELETE)
-    with killed, pytest.raises(KilledError):
-        deployment.handle_batch(event)
+    kill(event, moment=Moment.BEFORE)
     change(deployment.aws.client, certificate)
 
     assert deployment.handle_batch(event, receive_count=2) == []
@@ -253,9 +210,7 @@ def test_findings_from_before_and_after_the_delete(deployment: Deployment) -> No
     """In one batch the archive vouches for the finding that is older than the delete alone."""
     certificate = deployment.upload("old-web")
     earlier = deployment.report(certificate["Arn"], standard="cis-3.0")
-    killed = faults.inject(operation="DeleteServerCertificate", fault=DELETED)
-    with killed, pytest.raises(KilledError):
-        deployment.handle_batch(earlier)
+    kill(earlier)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     later = deployment.report(certificate["Arn"], standard="cis-5.0", created_at=tomorrow)
 

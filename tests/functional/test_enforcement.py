@@ -24,9 +24,10 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.context import Context
+from local.fixtures.stack import Statement, load_stack
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import furnish
-from tests.template.stack import Statement, list_of, load_stack
+from tests.functional.holders import create_holders
+from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"
 MEMBER_ROLE = "iam26-remediation-member"
@@ -54,7 +55,7 @@ def enforced() -> Iterator[None]:
 
 
 def read_statements(role: str) -> list[Statement]:
-    """Give the statements of a role in the templates."""
+    """Return the statements of a role in the templates."""
     if role != MEMBER_ROLE:
         logical = "RemediateRole" if role == FUNCTION_ROLE else "SweepRole"
         return load_stack(MemberRoleName=MEMBER_ROLE).statements(logical)
@@ -67,7 +68,7 @@ def list_actions(role: str) -> list[str]:
 
 
 def make_role(aws: Aws, account_id: str, name: str, without: str = "") -> str:
-    """Create a role of the templates, less one action, and give its ARN."""
+    """Create a role of the templates, less one action, and return its ARN."""
     iam = aws.client("iam", account_id=account_id)
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_write_policy([trust]))
@@ -107,14 +108,14 @@ def become(deployment: Deployment, role_arn: str) -> None:
 
 
 def begin(deployment: Deployment, whose: str) -> Event:
-    """Give the event of a clean candidate in an account that has one of everything."""
+    """Return the event of a clean candidate in an account that has one of everything."""
 
     def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
         # Seeds ask for our own account.
         return deployment.aws.client(service, region=region, account_id=whose)
 
     later = datetime.now(UTC) + timedelta(days=900)
-    furnish(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
+    create_holders(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
     certificate = deployment.upload("old-web", account_id=whose)
     return deployment.report(certificate["Arn"], account_id=whose)
 
@@ -271,7 +272,7 @@ def test_without_reading_the_archive(deployment: Deployment, action: str) -> Non
 
 
 def allow_again(deployment: Deployment, lacks: str = "") -> None:
-    """Give the function's role what it lacks, less an action."""
+    """Grant the function's role what it lacks, less an action."""
     deployment.aws.client("iam").put_role_policy(
         RoleName=FUNCTION_ROLE,
         PolicyName="remediate",

@@ -21,7 +21,7 @@ from local.aws.server import Aws
 from local.fixtures import seed
 from models.errors import TransientError
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
-from tests.functional.estate import furnish
+from tests.functional.holders import create_holders
 
 Event = dict[str, Any]
 ReadLog = Callable[[], list[dict[str, Any]]]
@@ -35,7 +35,7 @@ class Story(StrEnum):
 
     CANDIDATE = "a clean candidate of our own account is deleted"
     MEMBER = "a clean candidate of a member account is deleted"
-    REDELIVERED = "the finding of a certificate that an earlier invocation deleted comes again"
+    REDELIVERED = "a finding is redelivered whose certificate an earlier invocation deleted"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Operation:
     story: Story = Story.CANDIDATE
 
     def __str__(self) -> str:
-        """Give `elb.DescribeLoadBalancers`."""
+        """Return `elb.DescribeLoadBalancers`."""
         return f"{self.service}.{self.name}"
 
     @property
@@ -161,37 +161,37 @@ HICCUPS: dict[str, faults.Fault] = {
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Aws]:
+def aws() -> Iterator[Aws]:
     """A local AWS for the whole matrix: one of everything in it uses a valid certificate."""
     with in_process() as aws, faults.skip_backoff():
         later = datetime.now(UTC) + timedelta(days=900)
         everyday = seed.upload_certificate(aws.client, "everyday", expires=later)
-        furnish(aws.client, AWAY, everyday)
+        create_holders(aws.client, AWAY, everyday)
         yield aws
 
 
 @pytest.fixture
-def estate(town: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def deployment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """The application in that AWS, which a test leaves as it found it."""
-    town.knobs.enabled_regions = ("us-east-1", AWAY)
-    town.knobs.guard_certificates_in_use = False
+    aws.knobs.enabled_regions = ("us-east-1", AWAY)
+    aws.knobs.guard_certificates_in_use = False
     monkeypatch.setattr("handlers.aws.findings.RETRY_DELAYS_SECONDS", (0, 0, 0))
-    deployment = Deployment(town, monkeypatch)
+    deployment = Deployment(aws, monkeypatch)
     deployment.create()
     yield deployment
-    town.knobs.reset()
-    town.knobs.guard_certificates_in_use = False
+    aws.knobs.reset()
+    aws.knobs.guard_certificates_in_use = False
     deployment.messages()
     for account_id in (OWN_ACCOUNT, MEMBER_ACCOUNT):
         if holds(deployment, "old-web", account_id):
-            iam = town.client("iam", account_id=account_id)
+            iam = aws.client("iam", account_id=account_id)
             iam.delete_server_certificate(ServerCertificateName="old-web")
     for key in deployment.archive():
-        town.client("s3").delete_object(Bucket=BUCKET, Key=key)
+        aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
 
 
 def begin(deployment: Deployment, story: Story) -> Event:
-    """Tell a story up to the invocation in question, and give that one's event."""
+    """Tell a story up to the invocation in question, and return that one's event."""
     account_id = OWN_ACCOUNT
     if story is Story.MEMBER:
         account_id = MEMBER_ACCOUNT
@@ -224,7 +224,7 @@ def states(deployment: Deployment) -> list[str]:
 
 
 def read_metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """Give the sum of every metric that was emitted."""
+    """Return the sum of every metric that was emitted."""
     sums: dict[str, float] = {}
     for line in capsys.readouterr().out.splitlines():
         if '"_aws"' not in line:
@@ -240,193 +240,195 @@ def read_metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
 class TestMatrix:
     """Operation by operation, error by error."""
 
-    def test_every_operation_is_in_it(self, estate: Deployment) -> None:
+    def test_every_operation_is_in_it(self, deployment: Deployment) -> None:
         """The matrix has exactly the operations that the application calls."""
         used = set()
         for story in Story:
-            event = begin(estate, story)
+            event = begin(deployment, story)
             with faults.record_calls() as calls:
-                assert estate.handle_batch(event) == []
+                assert deployment.handle_batch(event) == []
             used |= {f"{call.service}.{call.operation}" for call in calls}
 
         assert used == {str(operation) for operation in OPERATIONS}
 
     # First, because failures use up the SDK's budget for retries, which its clients keep.
     @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
-    def test_answered_in_the_end(self, estate: Deployment, operation: Operation) -> None:
+    def test_answered_in_the_end(self, deployment: Deployment, operation: Operation) -> None:
         """An error that passes within the SDK's own retries changes nothing."""
-        event = begin(estate, operation.story)
+        event = begin(deployment, operation.story)
 
         with operation.fails(faults.Throttled(), times=1) as failure:
-            assert estate.handle_batch(event) == []
+            assert deployment.handle_batch(event) == []
 
         assert failure.hits == 1
-        assert estate.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
+        assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
 
     @pytest.mark.parametrize("refusal", REFUSALS)
     @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
-    def test_refused(self, estate: Deployment, operation: Operation, refusal: str) -> None:
+    def test_refused(self, deployment: Deployment, operation: Operation, refusal: str) -> None:
         """What AWS refuses for good leaves the proof incomplete, and the note names it."""
         fault, says = REFUSALS[refusal]
-        event = begin(estate, operation.story)
-        records = len(states(estate))
+        event = begin(deployment, operation.story)
+        records = len(states(deployment))
 
         with operation.fails(fault) as failure:
-            assert estate.handle_batch(event) == []
+            assert deployment.handle_batch(event) == []
 
         assert failure.hits
-        assert is_kept(estate, operation.story)
-        finding = estate.finding(event)
+        assert is_kept(deployment, operation.story)
+        finding = deployment.finding(event)
         assert finding["UserDefinedFields"]["iam26Outcome"] == "unverified"
         assert finding["Workflow"]["Status"] == "NOTIFIED"
         note = finding["Note"]["Text"]
         assert note.startswith("Kept: ")
         assert (operation.place or operation.name) in note
         assert any(code in note for code in says.split("|"))
-        [message] = estate.messages()
+        [message] = deployment.messages()
         assert message.attributes["outcome"] == "unverified"
-        assert "deleting" not in states(estate)[records:]
+        assert "deleting" not in states(deployment)[records:]
 
     @pytest.mark.parametrize("hiccup", HICCUPS)
     @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
-    def test_not_answered(self, estate: Deployment, operation: Operation, hiccup: str) -> None:
-        """What AWS cannot answer now leaves the finding untouched, and the message comes again."""
-        event = begin(estate, operation.story)
-        before = estate.finding(event)
+    def test_not_answered(self, deployment: Deployment, operation: Operation, hiccup: str) -> None:
+        """What AWS cannot answer now leaves the finding untouched, and its message is retried."""
+        event = begin(deployment, operation.story)
+        before = deployment.finding(event)
 
         with operation.fails(HICCUPS[hiccup]) as failure:
-            assert estate.handle_batch(event) == [0]
+            assert deployment.handle_batch(event) == [0]
 
         assert failure.hits
-        assert is_kept(estate, operation.story)
-        assert estate.finding(event) == before
-        assert estate.messages() == []
-        assert estate.handle_batch(event, receive_count=2) == []
-        assert estate.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
+        assert is_kept(deployment, operation.story)
+        assert deployment.finding(event) == before
+        assert deployment.messages() == []
+        assert deployment.handle_batch(event, receive_count=2) == []
+        assert deployment.finding(event)["UserDefinedFields"]["iam26Outcome"] == "deleted"
 
     @pytest.mark.parametrize("operation", BEFORE_THE_REPORT, ids=str)
-    def test_not_answered_to_a_bare_event(self, estate: Deployment, operation: Operation) -> None:
+    def test_not_answered_to_a_bare_event(
+        self, deployment: Deployment, operation: Operation
+    ) -> None:
         """Without a queue the caller gets the error, which names the call, and tries again."""
-        event = begin(estate, operation.story)
+        event = begin(deployment, operation.story)
 
         with (
             operation.fails(faults.Throttled()),
             pytest.raises(TransientError, match=f"^{operation.name} answered "),
         ):
-            estate.handle(event)
+            deployment.handle(event)
 
-        assert is_kept(estate, operation.story)
-        assert estate.status(event) == "NEW"
+        assert is_kept(deployment, operation.story)
+        assert deployment.status(event) == "NEW"
 
 
 class TestReport:
     """Errors of the calls that tell what was done."""
 
     @pytest.mark.parametrize("error", [*REFUSALS, *HICCUPS])
-    def test_finding_cannot_be_written(self, estate: Deployment, error: str) -> None:
+    def test_finding_cannot_be_written(self, deployment: Deployment, error: str) -> None:
         """People are told of the deletion at once, and the finding tells it once it can."""
         fault = HICCUPS.get(error) or REFUSALS[error][0]
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
 
         with WRITE.fails(fault):
-            assert estate.handle_batch(event) == [0]
+            assert deployment.handle_batch(event) == [0]
 
-        assert estate.status(event) == "NEW"
-        [message] = estate.messages()
+        assert deployment.status(event) == "NEW"
+        [message] = deployment.messages()
         assert message.attributes["outcome"] == "deleted"
-        assert states(estate) == ["deleting"]
-        assert estate.handle_batch(event, receive_count=2) == []
-        assert estate.status(event) == "RESOLVED"
-        assert str(estate.note(event)).startswith("Deleted: ")
-        [again] = estate.messages()
+        assert states(deployment) == ["deleting"]
+        assert deployment.handle_batch(event, receive_count=2) == []
+        assert deployment.status(event) == "RESOLVED"
+        assert str(deployment.note(event)).startswith("Deleted: ")
+        [again] = deployment.messages()
         assert again == message
 
     @pytest.mark.parametrize("error", [*REFUSALS, *HICCUPS])
     def test_nobody_can_be_told(
         self,
-        estate: Deployment,
+        deployment: Deployment,
         read_log: ReadLog,
         capsys: pytest.CaptureFixture[str],
         error: str,
     ) -> None:
-        """A notification that fails is logged and counted, and nothing comes again for it."""
+        """A notification that fails is logged and counted, and nothing is redelivered for it."""
         fault = HICCUPS.get(error) or REFUSALS[error][0]
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
 
         with TELL.fails(fault):
-            assert estate.handle_batch(event) == []
+            assert deployment.handle_batch(event) == []
 
-        assert estate.status(event) == "RESOLVED"
+        assert deployment.status(event) == "RESOLVED"
         assert read_metrics(capsys)["FailedNotifications"] == 1
         errors = [line["message"] for line in read_log() if line["level"] == "ERROR"]
         assert errors == ["notification was not published"]
 
     @pytest.mark.parametrize("code", ["ConcurrentUpdateError", "InternalFailure"])
-    def test_update_that_passes_later(self, estate: Deployment, code: str) -> None:
+    def test_update_that_passes_later(self, deployment: Deployment, code: str) -> None:
         """What Security Hub could not process at once is tried again at once."""
-        event = begin(estate, Story.CANDIDATE)
-        estate.aws.knobs.unprocessed_findings[finding_of(event)["Id"]] = Unprocessed(code)
+        event = begin(deployment, Story.CANDIDATE)
+        deployment.aws.knobs.unprocessed_findings[finding_of(event)["Id"]] = Unprocessed(code)
 
-        assert estate.handle_batch(event) == []
+        assert deployment.handle_batch(event) == []
 
-        assert estate.status(event) == "RESOLVED"
+        assert deployment.status(event) == "RESOLVED"
 
     @pytest.mark.parametrize("code", ["ConcurrentUpdateError", "InternalFailure"])
-    def test_update_that_does_not_pass(self, estate: Deployment, code: str) -> None:
-        """What Security Hub cannot process now comes again; the others of the update do not."""
-        certificate = estate.upload("old-web")
-        events = [estate.report(certificate["Arn"]) for _ in range(3)]
+    def test_update_that_does_not_pass(self, deployment: Deployment, code: str) -> None:
+        """What Security Hub cannot process now is redelivered; the rest of the update is not."""
+        certificate = deployment.upload("old-web")
+        events = [deployment.report(certificate["Arn"]) for _ in range(3)]
         busy = finding_of(events[1])["Id"]
-        estate.aws.knobs.unprocessed_findings[busy] = Unprocessed(code, times=99)
+        deployment.aws.knobs.unprocessed_findings[busy] = Unprocessed(code, times=99)
 
-        assert estate.handle_batch(*events) == [1]
+        assert deployment.handle_batch(*events) == [1]
 
-        assert [estate.status(one) for one in events] == ["RESOLVED", "NEW", "RESOLVED"]
-        estate.aws.knobs.unprocessed_findings.clear()
-        assert estate.handle_batch(events[1], receive_count=2) == []
-        assert estate.note(events[1]) == estate.note(events[0])
+        assert [deployment.status(one) for one in events] == ["RESOLVED", "NEW", "RESOLVED"]
+        deployment.aws.knobs.unprocessed_findings.clear()
+        assert deployment.handle_batch(events[1], receive_count=2) == []
+        assert deployment.note(events[1]) == deployment.note(events[0])
 
     @pytest.mark.parametrize("code", ["FindingNotFound", "InvalidInput", "FindingSizeExceeded"])
     def test_update_that_never_passes(
         self,
-        estate: Deployment,
+        deployment: Deployment,
         read_log: ReadLog,
         capsys: pytest.CaptureFixture[str],
         code: str,
     ) -> None:
         """What Security Hub rejects for good is logged and counted, and the outcome stands."""
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
         rejected = finding_of(event)["Id"]
-        estate.aws.knobs.unprocessed_findings[rejected] = Unprocessed(code, times=99)
+        deployment.aws.knobs.unprocessed_findings[rejected] = Unprocessed(code, times=99)
 
-        outcome = estate.handle_one(event)
+        outcome = deployment.handle_one(event)
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("deleted", "NEW")
-        assert not holds(estate, "old-web")
+        assert not holds(deployment, "old-web")
         assert read_metrics(capsys)["RejectedFindingUpdates"] == 1
         [error] = [line for line in read_log() if line["level"] == "ERROR"]
         assert (error["findingId"], error["reason"]) == (rejected, code)
-        assert estate.handle_batch(event) == []
+        assert deployment.handle_batch(event) == []
 
 
 class TestDeniedRegions:
     """An explicit deny in a service control policy, where settings put such Regions aside."""
 
     @pytest.fixture(autouse=True)
-    def put_aside(self, estate: Deployment) -> None:
+    def put_aside(self, deployment: Deployment) -> None:
         """Set DENIED_REGIONS=OutOfScope."""
-        estate.configure(DENIED_REGIONS="OutOfScope")
+        deployment.configure(DENIED_REGIONS="OutOfScope")
 
     @pytest.mark.parametrize("operation", FIRST_CALLS, ids=str)
-    def test_region_out_of_scope(self, estate: Deployment, operation: Operation) -> None:
+    def test_region_out_of_scope(self, deployment: Deployment, operation: Operation) -> None:
         """The Region counts as out of scope, and note and evidence name it."""
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
 
         with operation.fails(DENIED_BY_SCP):
-            assert estate.handle_one(event)["outcome"] == "deleted"
+            assert deployment.handle_one(event)["outcome"] == "deleted"
 
-        assert f"Out of scope by the settings: {AWAY}." in str(estate.note(event))
-        [record] = estate.archive().values()
+        assert f"Out of scope by the settings: {AWAY}." in str(deployment.note(event))
+        [record] = deployment.archive().values()
         assert record["regionsOutOfScope"] == [AWAY]
         aside = [one for one in record["evidence"]["coverage"] if one["state"] == "out of scope"]
         assert [(one["source"], one["region"]) for one in aside] == [
@@ -438,34 +440,34 @@ class TestDeniedRegions:
         [one for one in SCAN if one.is_read_by_region and one not in FIRST_CALLS],
         ids=str,
     )
-    def test_part_of_a_region(self, estate: Deployment, operation: Operation) -> None:
+    def test_part_of_a_region(self, deployment: Deployment, operation: Operation) -> None:
         """A Region that answers in part is in scope, and what it denies is a gap."""
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
 
         with operation.fails(DENIED_BY_SCP):
-            assert estate.handle_one(event)["outcome"] == "unverified"
+            assert deployment.handle_one(event)["outcome"] == "unverified"
 
-        assert operation.place in str(estate.note(event))
-        assert is_kept(estate, Story.CANDIDATE)
+        assert operation.place in str(deployment.note(event))
+        assert is_kept(deployment, Story.CANDIDATE)
 
     @pytest.mark.parametrize(
         "operation", [one for one in BEFORE_THE_REPORT if not one.is_read_by_region], ids=str
     )
-    def test_what_is_in_no_region(self, estate: Deployment, operation: Operation) -> None:
+    def test_what_is_in_no_region(self, deployment: Deployment, operation: Operation) -> None:
         """What does not stand in a Region of its own cannot be put aside."""
-        event = begin(estate, operation.story)
+        event = begin(deployment, operation.story)
 
         with operation.fails(DENIED_BY_SCP):
-            assert estate.handle_one(event)["outcome"] == "unverified"
+            assert deployment.handle_one(event)["outcome"] == "unverified"
 
-        assert is_kept(estate, operation.story)
+        assert is_kept(deployment, operation.story)
 
     @pytest.mark.parametrize("operation", [one for one in SCAN if one.is_read_by_region], ids=str)
-    def test_other_denials(self, estate: Deployment, operation: Operation) -> None:
+    def test_other_denials(self, deployment: Deployment, operation: Operation) -> None:
         """A permission that the role lacks is no Region that the organisation closed."""
-        event = begin(estate, Story.CANDIDATE)
+        event = begin(deployment, Story.CANDIDATE)
 
         with operation.fails(faults.AccessDenied()):
-            assert estate.handle_one(event)["outcome"] == "unverified"
+            assert deployment.handle_one(event)["outcome"] == "unverified"
 
-        assert holds(estate, "old-web")
+        assert holds(deployment, "old-web")

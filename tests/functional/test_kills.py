@@ -6,7 +6,6 @@ come; then the process gets SIGKILL, and the message is delivered again.
 
 import os
 import re
-import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,9 +18,9 @@ from local.aws import faults
 from local.aws.knobs import HOME_REGION
 from local.aws.server import LocalAws
 from local.fixtures import seed
-from local.fixtures.invocation import Moment, Watch, start_invocation, watch_server
+from local.fixtures.invocation import Moment, Watch, kill_invocation, run_invocation
 from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import furnish
+from tests.functional.holders import create_holders
 
 NAME = "old-web"
 CERTIFICATE_ID = re.compile("ASCA[A-Z0-9]+")
@@ -79,12 +78,12 @@ def server() -> Iterator[LocalAws]:
 
         later = datetime.now(UTC) + timedelta(days=900)
         everyday = seed.upload_certificate(client, "everyday", expires=later)
-        furnish(client, HOME_REGION, everyday)
+        create_holders(client, HOME_REGION, everyday)
         yield aws
 
 
 @pytest.fixture
-def town(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def deployment(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """The application in that AWS, which a test leaves as it found it."""
     server.knobs.enabled_regions = (HOME_REGION,)
     server.knobs.guard_certificates_in_use = False
@@ -96,55 +95,39 @@ def town(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployme
     forget_archive(deployment)
 
 
-def forget_archive(town: Deployment) -> None:
-    for key in town.archive():
-        town.aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
+def forget_archive(deployment: Deployment) -> None:
+    for key in deployment.archive():
+        deployment.aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
 
 
-def begin(town: Deployment) -> Event:
-    """Give the event of a clean candidate in the member account."""
-    certificate = town.upload(NAME, account_id=MEMBER_ACCOUNT)
-    return town.report(certificate["Arn"], account_id=MEMBER_ACCOUNT, unique_id="1")
-
-
-def run(event: Event, *, receive_count: int = 1) -> Watch:
-    """Let an invocation of its own come to its end, and give what the server saw of it."""
-    with watch_server() as watch:
-        process = start_invocation(_batch(event, receive_count), os.environ)
-        process.join(60)
-    assert process.exitcode == 0
-    return watch
+def begin(deployment: Deployment) -> Event:
+    """Return the event of a clean candidate in the member account."""
+    certificate = deployment.upload(NAME, account_id=MEMBER_ACCOUNT)
+    return deployment.report(certificate["Arn"], account_id=MEMBER_ACCOUNT, unique_id="1")
 
 
 def kill(event: Event, operation: str, moment: Moment, *, receive_count: int = 1) -> Watch:
-    """Kill an invocation at the first call of an operation, and give what the server saw of it."""
-    with watch_server(operation, moment) as watch:
-        process = start_invocation(_batch(event, receive_count), os.environ)
-        watch.kill_when_reached(process)
-    assert process.exitcode == -signal.SIGKILL
-    return watch
-
-
-def _batch(event: Event, receive_count: int) -> dict[str, Any]:
-    return seed.sqs_batch([event], receive_count=receive_count)
+    """Kill an invocation at the first call of an operation, and return what was seen of it."""
+    batch = seed.sqs_batch([event], receive_count=receive_count)
+    return kill_invocation(batch, os.environ, operation, moment)
 
 
 def count_deletes(*watches: Watch) -> int:
-    """Give how many deletes took effect."""
+    """Return how many deletes took effect."""
     return sum(one.operation == DELETE and one.status == 200 for w in watches for one in w.answered)
 
 
-def redeliver(town: Deployment, event: Event) -> int:
-    """Deliver the message again, to its end, and give how many deletes that took."""
+def redeliver(deployment: Deployment, event: Event) -> int:
+    """Deliver the message again, to its end, and return how many deletes that took."""
     wiring._wire_remediation.cache_clear()
     with faults.record_calls() as calls:
-        assert town.handle_batch(event, receive_count=2) == []
+        assert deployment.handle_batch(event, receive_count=2) == []
     return len(calls.named("DeleteServerCertificate"))
 
 
-def read_end_state(town: Deployment, event: Event) -> EndState:
-    """Give what there is in the end, without times and ids that are never the same."""
-    finding = town.finding(event)
+def read_end_state(deployment: Deployment, event: Event) -> EndState:
+    """Return what there is in the end, without times and ids that are never the same."""
+    finding = deployment.finding(event)
     fields = dict(finding["UserDefinedFields"])
     fields.pop("iam26CheckedAt")
     records = [
@@ -157,9 +140,9 @@ def read_end_state(town: Deployment, event: Event) -> EndState:
                 for one in record["evidence"]["coverage"]
             },
         )
-        for key, record in town.archive().items()
+        for key, record in deployment.archive().items()
     ]
-    iam = town.aws.client("iam", account_id=MEMBER_ACCOUNT)
+    iam = deployment.aws.client("iam", account_id=MEMBER_ACCOUNT)
     held = iam.list_server_certificates()["ServerCertificateMetadataList"]
     return {
         "certificates": {one["ServerCertificateName"] for one in held},
@@ -168,7 +151,7 @@ def read_end_state(town: Deployment, event: Event) -> EndState:
         "fields": fields,
         "archive": records,
         # At least once: a message that got out twice is the same message.
-        "told": {CERTIFICATE_ID.sub("<id>", one.text) for one in town.messages()},
+        "told": {CERTIFICATE_ID.sub("<id>", one.text) for one in deployment.messages()},
     }
 
 
@@ -177,13 +160,13 @@ def unkilled(server: LocalAws) -> tuple[EndState, Watch]:
     """The end state of an invocation that nobody kills, and what the server saw of it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         server.knobs.enabled_regions = (HOME_REGION,)
-        town = Deployment(server, monkeypatch)
-        town.create()
-        town.configure(MEMBER_ROLE_NAME="iam26-member")
-        event = begin(town)
-        watch = run(event)
-        state = read_end_state(town, event)
-        forget_archive(town)
+        deployment = Deployment(server, monkeypatch)
+        deployment.create()
+        deployment.configure(MEMBER_ROLE_NAME="iam26-member")
+        event = begin(deployment)
+        watch = run_invocation(seed.sqs_batch([event]), os.environ)
+        state = read_end_state(deployment, event)
+        forget_archive(deployment)
         return state, watch
 
 
@@ -193,7 +176,11 @@ def test_end_state_of_an_unkilled_invocation(unkilled: tuple[EndState, Watch]) -
 
     assert NAME not in state["certificates"]
     assert state["status"] == "RESOLVED"
+    assert state["note"].startswith(f"Deleted: certificate {NAME} expired on ")
     assert state["fields"]["iam26Outcome"] == "deleted"
+    assert state["fields"]["iam26Certificate"] == (
+        f"arn:aws:iam::{MEMBER_ACCOUNT}:server-certificate/{NAME}"
+    )
     assert [record[1] for record in state["archive"]] == ["deleting"]
     assert len(state["told"]) == 1
     assert count_deletes(watch) == 1
@@ -209,43 +196,43 @@ def test_every_operation_is_among_them(unkilled: tuple[EndState, Watch]) -> None
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_killed_at(
-    unkilled: tuple[EndState, Watch], town: Deployment, operation: str, moment: Moment
+    unkilled: tuple[EndState, Watch], deployment: Deployment, operation: str, moment: Moment
 ) -> None:
     """Killed there and delivered again, it ends as if nothing had happened, with one delete."""
-    event = begin(town)
+    event = begin(deployment)
     killed = kill(event, operation, moment)
 
-    deletes = redeliver(town, event)
+    deletes = redeliver(deployment, event)
 
-    assert read_end_state(town, event) == unkilled[0]
+    assert read_end_state(deployment, event) == unkilled[0]
     assert count_deletes(killed) + deletes == 1
 
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("operation", OPERATIONS_AFTER_A_DELETE)
 def test_killed_again_at(
-    unkilled: tuple[EndState, Watch], town: Deployment, operation: str, moment: Moment
+    unkilled: tuple[EndState, Watch], deployment: Deployment, operation: str, moment: Moment
 ) -> None:
     """Killed right after the delete, and its redelivery killed too: the third one ends the same."""
-    event = begin(town)
+    event = begin(deployment)
     first = kill(event, DELETE, Moment.AFTER)
     second = kill(event, operation, moment, receive_count=2)
 
-    deletes = redeliver(town, event)
+    deletes = redeliver(deployment, event)
 
-    assert read_end_state(town, event) == unkilled[0]
+    assert read_end_state(deployment, event) == unkilled[0]
     assert count_deletes(first, second) == 1
     assert deletes == 0
 
 
-def test_a_kill_stops_everything(town: Deployment) -> None:
+def test_a_kill_stops_everything(deployment: Deployment) -> None:
     """What the invocation had not called when it was killed, it never calls."""
-    event = begin(town)
+    event = begin(deployment)
 
     killed = kill(event, "iam.GetServerCertificate", Moment.BEFORE)
 
     called = {one.operation for one in killed.answered}
     assert "ec2.DescribeRegions" in called
     assert not called & {"iam.GetServerCertificate", "s3.PutObject", DELETE, "sns.Publish"}
-    assert finding_of(event)["Workflow"]["Status"] == town.status(event) == "NEW"
-    assert redeliver(town, event) == 1
+    assert finding_of(event)["Workflow"]["Status"] == deployment.status(event) == "NEW"
+    assert redeliver(deployment, event) == 1

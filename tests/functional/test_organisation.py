@@ -17,8 +17,7 @@ from local.organisation import organisation
 from local.organisation.prediction import OUTCOMES, Kind
 from models.outcome import Outcome
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
-from tests.functional.estate import attach_to_classic
-from tests.template.stack import load_stack
+from tests.functional.holders import attach_to_classic
 
 ROLE = "iam26-member"
 
@@ -28,7 +27,7 @@ def account_of(number: int) -> str:
 
 
 def report_in(deployment: Deployment, account_id: str, name: str = "old-web") -> Event:
-    """Give the event of a clean candidate in an account."""
+    """Return the event of a clean candidate in an account."""
     certificate = deployment.upload(name, account_id=account_id)
     return deployment.report(certificate["Arn"], account_id=account_id)
 
@@ -80,15 +79,6 @@ class TestEverything:
         assert any(one.startswith("calls of securityhub.GetFindings") for one in surprises)
         assert any(one.startswith("outcome of ") for one in surprises)
         assert any(one.startswith("certificates of ") for one in surprises)
-
-    def test_batches_are_those_of_the_template(self) -> None:
-        """Batches and receives are as large and as many as where it is deployed."""
-        stack = load_stack()
-        event = stack.properties("RemediateFunction")["Events"]["Queue"]["Properties"]
-        redrive = stack.properties("Queue")["RedrivePolicy"]
-
-        assert event["BatchSize"] == organisation.BATCH_SIZE
-        assert redrive["maxReceiveCount"] == organisation.RECEIVES
 
 
 class TestMembers:
@@ -173,7 +163,7 @@ class TestMembers:
         assert deployment.handle_one(event)["outcome"] == "deleted"
 
     def test_an_account_that_is_throttled_stops_no_other(self, deployment: Deployment) -> None:
-        """Its messages alone come again, and nothing of it was touched."""
+        """Its messages alone are redelivered, and nothing of it was touched."""
         events = [report_in(deployment, account_of(number)) for number in range(6)]
 
         with faults.inject(
@@ -194,7 +184,7 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def __call__(self, call: ApiCall, proceed: Proceed) -> AWSResponse:
-        """Give the real answer, alone."""
+        """Answer as AWS does, one call at a time."""
         with self._lock:
             return proceed()
 
@@ -317,7 +307,7 @@ class TestDeadline:
         monkeypatch.setattr(batch, "ACCOUNTS_AT_ONCE", 1)
 
     def test_what_cannot_be_finished_goes_back_whole(self, deployment: Deployment) -> None:
-        """The first account is finished; the others come again, and nothing of them was begun."""
+        """The first account is finished; the others are redelivered, with nothing of them begun."""
         events = [report_in(deployment, account_of(number)) for number in range(4)]
         slow = faults.inject(operation="DeleteServerCertificate", fault=faults.Slow(6.2))
 

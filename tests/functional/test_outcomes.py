@@ -23,7 +23,7 @@ from tests.functional.deployment import (
     arn_of,
     finding_of,
 )
-from tests.functional.estate import ATTACHMENTS
+from tests.functional.holders import ATTACHMENTS
 
 Metadata = dict[str, Any]
 

@@ -17,8 +17,8 @@ from local.aws.wire import ApiCall, Proceed
 from local.fixtures import seed
 from models.errors import TransientError
 from tests.functional.deployment import Deployment
-from tests.functional.estate import ATTACHMENTS, Certificate
-from tests.functional.pages import small_pages
+from tests.functional.holders import ATTACHMENTS, Certificate
+from tests.functional.page_size import small_pages
 
 AWAY = "eu-west-1"
 UNLISTED = "mx-central-1"

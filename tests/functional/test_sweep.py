@@ -16,8 +16,8 @@ from local.fixtures.context import Context
 from local.fixtures.mapping import EventSourceMapping, Message
 from models.errors import AwsCallError, SettingsError, TransientError
 from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, arn_of, finding_of
-from tests.functional.estate import attach_to_classic
-from tests.functional.pages import small_pages
+from tests.functional.holders import attach_to_classic
+from tests.functional.page_size import small_pages
 
 OURS = {"iam26Outcome": "in-use", "iam26References": "somewhere"}
 CHECKED = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)

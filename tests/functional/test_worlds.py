@@ -20,8 +20,8 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws
 from local.aws.wire import Recording
 from tests.functional.deployment import Deployment, arn_of
-from tests.functional.estate import ATTACHMENTS
-from tests.functional.pages import small_pages
+from tests.functional.holders import ATTACHMENTS
+from tests.functional.page_size import small_pages
 from tests.functional.test_errors import HICCUPS, OPERATIONS, REFUSALS, Operation, Story
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
@@ -189,16 +189,16 @@ class World:
 
     @property
     def client(self) -> Any:
-        """Give what makes clients of the account."""
+        """Return what makes clients of the account."""
         return self.deployment.aws.client
 
     @property
     def iam(self) -> Any:
-        """Give the account's IAM."""
+        """Return the account's IAM."""
         return self.client("iam")
 
     def held_ids(self) -> set[str]:
-        """Give the ids of the certificates in IAM."""
+        """Return the ids of the certificates in IAM."""
         pages = self.iam.get_paginator("list_server_certificates").paginate()
         return {
             one["ServerCertificateId"]
@@ -289,7 +289,7 @@ def check_deletions(world: World, calls: Recording) -> None:
 
 
 def check_findings(world: World, returned: list[int]) -> None:
-    """Hold that every finding has left NEW, unless it is refused or comes again."""
+    """Hold that every finding has left NEW, unless it is refused or redelivered."""
     for draft in world.scene.drafts:
         for number in world.events_of[draft.name]:
             finding = world.deployment.finding(world.events[number])

@@ -9,7 +9,7 @@ NOT_IMPLEMENTED = "NotImplementedError"
 
 
 def code_of(call: Callable[..., Any], **params: Any) -> str:
-    """Give the code of the error that a call is answered with, or `OK`."""
+    """Return the code of the error that a call is answered with, or `OK`."""
     try:
         call(**params)
     except ClientError as error:
@@ -20,7 +20,7 @@ def code_of(call: Callable[..., Any], **params: Any) -> str:
 
 
 def message_of(call: Callable[..., Any], **params: Any) -> str:
-    """Give the message of the error that a call is answered with."""
+    """Return the message of the error that a call is answered with."""
     try:
         call(**params)
     except ClientError as error:

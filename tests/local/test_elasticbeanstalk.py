@@ -23,7 +23,7 @@ def set_certificate(arn: str) -> dict[str, str]:
 
 
 def read_certificates(aws: Aws, **which: str) -> list[str]:
-    """Give the certificates in the option settings of one environment or saved configuration."""
+    """Return the certificates in the option settings of one environment or saved configuration."""
     [configuration] = aws.client("elasticbeanstalk").describe_configuration_settings(**which)[
         "ConfigurationSettings"
     ]

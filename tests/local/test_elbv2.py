@@ -16,7 +16,7 @@ def upload(aws: Aws, name: str) -> str:
 
 
 def create_listener(aws: Aws, *sni: str) -> tuple[str, str, str]:
-    """Create a listener, and give the ARNs of balancer, listener and default certificate."""
+    """Create a listener, and return the ARNs of balancer, listener and default certificate."""
     default = upload(aws, "default")
     balancer, listener = seed.create_load_balancer(
         aws.client, "shop", default, sni=[upload(aws, name) for name in sni]

@@ -13,7 +13,7 @@ from local.aws.endpoints import (
     refuse_foreign_endpoints,
 )
 from local.aws.server import Aws, LocalAws, LocalAwsError, in_process
-from local.fixtures import killed
+from local.fixtures.invocation import run_invocation
 
 LOCAL_HOSTS = ["127.0.0.1", "127.255.1.2", "::1", "localhost", "host.docker.internal", "172.17.0.1"]
 FOREIGN_HOSTS = [
@@ -86,13 +86,20 @@ class TestVariables:
         with pytest.raises(ForeignEndpointError), LocalAws():
             pass
 
-    def test_the_killed_invocation_does_not_run_beside_such_a_variable(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("environment", "error"),
+        [
+            ({"AWS_ENDPOINT_URL": "https://iam.amazonaws.com"}, ForeignEndpointError),
+            ({}, LocalAwsError),
+        ],
+        ids=["foreign", "none"],
+    )
+    def test_an_invocation_of_its_own_does_not_run_beside_such_a_variable(
+        self, environment: dict[str, str], error: type[Exception]
     ) -> None:
-        """The process that dies on purpose refuses to act on a real account."""
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "https://iam.amazonaws.com")
-        with pytest.raises(ForeignEndpointError):
-            killed.main()
+        """A process that may be killed never acts on a real account."""
+        with pytest.raises(error):
+            run_invocation({}, environment)
 
 
 class TestRequests:

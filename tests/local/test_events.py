@@ -31,7 +31,7 @@ def make_finding(control: str = "IAM.26", status: str = "FAILED") -> dict[str, A
 
 
 def deliver_to_queue(aws: Aws, pattern: dict[str, Any], *, state: str = "ENABLED") -> str:
-    """Create a rule that sends matching events to a queue, and give the queue's URL."""
+    """Create a rule that sends matching events to a queue, and return the queue's URL."""
     client = aws.client("events")
     url = str(aws.client("sqs").create_queue(QueueName="inbox")["QueueUrl"])
     client.put_rule(Name="to-inbox", EventPattern=json.dumps(pattern), State=state)
@@ -194,19 +194,19 @@ EVENT = {
     "resources": ["arn:one", "arn:two"],
     "detail": {
         "count": 3,
-        "ratio": 0.5,
-        "flag": True,
-        "nothing": None,
-        "empty": [],
-        "tags": ["Alpha", "beta"],
-        "nested": [[{"name": "a", "size": 1}], [{"name": "b", "size": 2}]],
         "file": "image.PNG",
+        "findings": [
+            {"name": "a", "status": {"now": "x"}},
+            {"name": "b", "status": {"now": "y"}},
+            "no object",
+        ],
+        "empty": [],
     },
 }
 
 
 class TestPatterns:
-    """What a pattern means, as AWS documents it."""
+    """What a pattern means, as AWS documents it; our templates need no more than this."""
 
     @pytest.mark.parametrize(
         ("pattern", "expected"),
@@ -214,48 +214,26 @@ class TestPatterns:
             ({"source": ["aws.securityhub"]}, True),
             ({"source": ["aws.iam", "aws.securityhub"]}, True),
             ({"source": ["aws.iam"]}, False),
+            ({"source": ["aws.security"]}, False),
+            ({"source": ["AWS.SecurityHub"]}, False),
             ({"source": ["aws.securityhub"], "account": ["1"]}, False),
+            ({"source": {"deeper": ["aws.securityhub"]}}, False),
             ({"resources": ["arn:two"]}, True),
             ({"resources": ["arn"]}, False),
-            ({"detail": {"count": [3]}}, True),
+            ({"detail": ["count"]}, False),
             ({"detail": {"count": ["3"]}}, False),
-            ({"detail": {"flag": [True]}}, True),
-            ({"detail": {"flag": [1]}}, False),
-            ({"detail": {"nothing": [None]}}, True),
-            ({"detail": {"missing": [None]}}, False),
+            ({"detail": {"missing": ["x"]}}, False),
             ({"detail": {"missing": {"deeper": ["x"]}}}, False),
-            ({"detail": {"nested": {"name": ["a"], "size": [1]}}}, True),
-            ({"detail": {"nested": {"name": ["a"], "size": [2]}}}, False),
-            ({"detail": {"missing": [{"exists": False}]}}, True),
-            ({"detail": {"missing": {"deeper": [{"exists": False}]}}}, True),
-            ({"detail": {"count": [{"exists": False}]}}, False),
-            ({"detail": {"count": [{"exists": True}]}}, True),
-            ({"detail": {"nothing": [{"exists": True}]}}, True),
-            ({"detail": {"file": [{"prefix": "image"}]}}, True),
-            ({"detail": {"file": [{"prefix": "IMAGE"}]}}, False),
-            ({"detail": {"file": [{"prefix": {"equals-ignore-case": "IMAGE"}}]}}, True),
-            ({"detail": {"file": [{"suffix": ".PNG"}]}}, True),
-            ({"detail": {"file": [{"suffix": {"equals-ignore-case": ".png"}}]}}, True),
-            ({"detail": {"file": [{"suffix": ".jpg"}]}}, False),
-            ({"detail": {"file": [{"equals-ignore-case": "IMAGE.png"}]}}, True),
+            ({"detail": {"empty": {"name": ["a"]}}}, False),
+            ({"detail": {"findings": {"name": ["a"], "status": {"now": ["x"]}}}}, True),
+            ({"detail": {"findings": {"name": ["a"], "status": {"now": ["y"]}}}}, False),
             ({"detail": {"file": [{"wildcard": "im*.P*G"}]}}, True),
+            ({"detail": {"file": [{"wildcard": "image.PNG*"}]}}, True),
             ({"detail": {"file": [{"wildcard": "*.jpg"}]}}, False),
-            ({"detail": {"file": [{"wildcard": "im\\*"}]}}, False),
-            ({"detail": {"count": [{"prefix": "3"}]}}, False),
-            ({"detail": {"count": [{"numeric": [">", 2, "<=", 3]}]}}, True),
-            ({"detail": {"count": [{"numeric": ["<", 3]}]}}, False),
-            ({"detail": {"ratio": [{"numeric": ["=", 0.5]}]}}, True),
-            ({"detail": {"flag": [{"numeric": ["=", 1]}]}}, False),
-            ({"detail": {"file": [{"numeric": [">=", 0]}]}}, False),
-            ({"source": [{"anything-but": "aws.iam"}]}, True),
-            ({"source": [{"anything-but": ["aws.iam", "aws.securityhub"]}]}, False),
-            ({"source": [{"anything-but": {"prefix": "aws."}}]}, False),
-            ({"detail": {"missing": [{"anything-but": "x"}]}}, False),
-            ({"detail": {"tags": ["beta"]}}, True),
-            ({"detail": {"tags": [{"prefix": "Al"}]}}, True),
-            ({"$or": [{"source": ["aws.iam"]}, {"detail": {"count": [3]}}]}, True),
-            ({"$or": [{"source": ["aws.iam"]}, {"detail": {"count": [4]}}]}, False),
-            ({"source": ["aws.iam"], "$or": [{"detail": {"count": [3]}}]}, False),
+            ({"detail": {"file": [{"wildcard": "image?PNG"}]}}, False),
+            ({"detail": {"file": [{"wildcard": "mage*"}]}}, False),
+            ({"detail": {"count": [{"wildcard": "*"}]}}, False),
+            ({"resources": [{"wildcard": "*:two"}]}, True),
         ],
         ids=json.dumps,
     )
@@ -263,7 +241,48 @@ class TestPatterns:
         """Fields are joined with AND, values with OR, and types are told apart."""
         assert matches(pattern, EVENT) is expected
 
-    def test_an_unknown_filter_is_an_error(self) -> None:
-        """A filter that is not implemented here does not pass for one that matches nothing."""
-        with pytest.raises(ValueError, match="cidr"):
-            matches({"source": [{"cidr": "10.0.0.0/8"}]}, EVENT)
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            {"source": [{"prefix": "aws."}]},
+            {"source": [{"suffix": "hub"}]},
+            {"source": [{"equals-ignore-case": "AWS.SecurityHub"}]},
+            {"source": [{"anything-but": "aws.iam"}]},
+            {"source": [{"anything-but": {"wildcard": "aws.*"}}]},
+            {"source": [{"exists": True}]},
+            {"source": [{"cidr": "10.0.0.0/8"}]},
+            {"source": [{"wildcard": "aws.\\*"}]},
+            {"source": [{"wildcard": ["aws.*"]}]},
+            {"source": [{"wildcard": "aws.*", "prefix": "aws."}]},
+            {"source": ["aws.securityhub", {"prefix": "aws."}]},
+            {"detail": {"count": [3]}},
+            {"detail": {"count": [{"numeric": [">", 2]}]}},
+            {"detail": {"count": [None]}},
+            {"detail": {"count": [True]}},
+            {"detail": {"file": [["image.PNG"]]}},
+            {"source": ["aws.iam"], "detail": {"file": [{"prefix": "image"}]}},
+            {"$or": [{"source": ["aws.iam"]}, {"source": ["aws.securityhub"]}]},
+            {"$or": [{"wildcard": "*"}]},
+        ],
+        ids=json.dumps,
+    )
+    def test_what_no_template_needs_is_refused(
+        self, aws: Aws, unpatched: Unpatched, pattern: dict[str, Any]
+    ) -> None:
+        """A pattern that is not understood is neither a match nor a miss, nor makes a rule."""
+
+        def make_rule() -> str:
+            put_rule = aws.client("events").put_rule
+            return code_of(put_rule, Name="odd", EventPattern=json.dumps(pattern))
+
+        with pytest.raises(NotImplementedError, match="the local EventBridge cannot match"):
+            matches(pattern, EVENT)
+        assert make_rule() == NOT_IMPLEMENTED
+        assert aws.client("events").list_rules()["Rules"] == []
+        with unpatched(events.PATCH):
+            assert make_rule() == "OK"
+
+    def test_the_refusal_names_field_and_filter(self) -> None:
+        """Whoever writes a rule reads what of it is not implemented here."""
+        with pytest.raises(NotImplementedError, match=r'match source by {"prefix": "aws\."}'):
+            matches({"source": [{"prefix": "aws."}]}, EVENT)

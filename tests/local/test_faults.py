@@ -97,7 +97,7 @@ every_operation = pytest.mark.parametrize(
 
 @cache
 def make_session() -> Any:
-    """Give one session, because each reads the services' models anew."""
+    """Return one session, because each reads the services' models anew."""
     return boto3.Session()
 
 
@@ -109,7 +109,7 @@ def make_client(service: str, region: str = "us-east-1") -> Any:
 
 
 def fail(operation: Operation, fault: Fault) -> tuple[Exception, int]:
-    """Give the error that a faulty call raises, and how often the SDK tried."""
+    """Return the error that a faulty call raises, and how often the SDK tried."""
     call = getattr(make_client(operation.service), operation.method)
     with (
         faults.inject(fault=fault, service=operation.service),
@@ -121,7 +121,7 @@ def fail(operation: Operation, fault: Fault) -> tuple[Exception, int]:
 
 
 def error_of(operation: Operation, fault: Fault) -> tuple[dict[str, Any], int, int]:
-    """Give the answered error, its HTTP status, and how often the SDK tried."""
+    """Return the answered error, its HTTP status, and how often the SDK tried."""
     error, attempts = fail(operation, fault)
     assert isinstance(error, ClientError)
     answer: dict[str, Any] = dict(error.response)
@@ -382,19 +382,16 @@ class TestTiming:
             assert list_certificates(aws) == {"web"}
 
     def test_a_function_runs_after_the_call_took_effect(self, aws: Aws) -> None:
-        """A kill right after a call leaves its effect behind."""
+        """What goes wrong after a call leaves its effect behind."""
 
-        class KilledError(BaseException):
-            """What no `except Exception` takes."""
-
-        def kill() -> None:
-            raise KilledError
+        def fail() -> None:
+            raise ConnectionAbortedError
 
         seed.upload_certificate(aws.client, "web")
         delete = aws.client("iam").delete_server_certificate
         with (
-            faults.inject(fault=faults.Then(kill), operation="DeleteServerCertificate"),
-            pytest.raises(KilledError),
+            faults.inject(fault=faults.Then(fail), operation="DeleteServerCertificate"),
+            pytest.raises(ConnectionAbortedError),
         ):
             delete(ServerCertificateName="web")
         assert list_certificates(aws) == set()
@@ -505,7 +502,7 @@ class TestElbRateLimit:
 
     @pytest.fixture
     def drain(self, aws: Aws, clock: time_machine.Traveller) -> Callable[[Any], int]:
-        """Call DescribeLoadBalancers until it is throttled, and give how often it was not."""
+        """Call DescribeLoadBalancers until it is throttled, and return how often it was not."""
         aws.knobs.elb_rate_limit = True
 
         def count(client: Any) -> int:

@@ -13,7 +13,7 @@ from local.aws.patches import iam
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import CertificateFiles, make_certificate
-from tests.functional.estate import ATTACHMENTS
+from tests.functional.holders import ATTACHMENTS
 from tests.local.answers import NOT_IMPLEMENTED, code_of, message_of
 from tests.local.conftest import Unpatched
 

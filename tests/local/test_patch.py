@@ -1,5 +1,7 @@
 """The mechanism that all patches share: named patches, checked when applied, and reversible."""
 
+import importlib
+import re
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def say_goodbye(_: Any) -> str:
 
 
 # What `greet_twice` asks for the original; each test that needs it registers in it anew.
-PATCH = Patch("greeting", "")
+PATCH = Patch("greeting")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def _leave_as_it_came() -> Any:
 
 
 def make_patch() -> Patch:
-    patch = Patch("greeting", "moto greets by its own name and cannot say goodbye")
+    patch = Patch("greeting")
     patch.replace(Moto, "greet")(greet)
     patch.add(Moto, "say_goodbye")(say_goodbye)
     return patch
@@ -106,7 +108,7 @@ def test_undone_applies_again_even_after_an_error() -> None:
 
 def test_a_patch_that_adds_what_moto_has_now_can_go() -> None:
     """When moto learns natively what a patch adds, applying it is an error that says so."""
-    patch = Patch("greeting", "")
+    patch = Patch("greeting")
     patch.add(Moto, "greet")(greet)
     with pytest.raises(
         PatchError, match=r"the greeting patch touches Moto\.greet.* the patch can go"
@@ -116,7 +118,7 @@ def test_a_patch_that_adds_what_moto_has_now_can_go() -> None:
 
 def test_a_patch_that_replaces_what_moto_lacks_does_not_apply() -> None:
     """When moto no longer has what a patch replaces, applying it is an error that names it."""
-    patch = Patch("greeting", "")
+    patch = Patch("greeting")
     patch.replace(Moto, "say_goodbye")(say_goodbye)
     with pytest.raises(PatchError, match=r"Moto\.say_goodbye, but moto .* does not have it"):
         patch.apply()
@@ -134,7 +136,7 @@ def test_a_patch_applies_as_a_whole_or_not_at_all() -> None:
 def test_url_paths_are_added_and_taken_away() -> None:
     """A dictionary of URLs is patched like a class."""
     url_paths: dict[str, Any] = {"/known$": greet}
-    patch = Patch("greeting", "")
+    patch = Patch("greeting")
     patch.add_path(url_paths, "/new$", say_goodbye)
     patch.replace(url_paths, "/known$")(say_goodbye)
     patch.apply()
@@ -145,7 +147,7 @@ def test_url_paths_are_added_and_taken_away() -> None:
 
 def test_a_url_that_moto_routes_now_is_an_error() -> None:
     """When moto routes a URL that a patch adds, applying it is an error."""
-    patch = Patch("greeting", "")
+    patch = Patch("greeting")
     patch.add_path({"/known$": greet}, "/known$", say_goodbye)
     with pytest.raises(PatchError, match=r"url_paths\./known\$"):
         patch.apply()
@@ -161,7 +163,7 @@ def test_a_patch_can_ask_what_it_stands_in_front_of() -> None:
         PATCH.original(Moto, "greet")
 
 
-def test_all_mends_are_undone_and_applied_together() -> None:
+def test_all_patches_are_undone_and_applied_together() -> None:
     """Undoing all leaves moto as it came; applying all again, twice, is as before."""
     undo_patches()
     came = read_all()
@@ -175,14 +177,21 @@ def test_all_mends_are_undone_and_applied_together() -> None:
     apply_patches()
 
 
-def test_each_service_is_mended_once_and_says_what_moto_gets_wrong() -> None:
-    """Every patch has a service of its own and a gap that it closes."""
+def test_each_service_has_one_patch() -> None:
+    """Every patch has a service of its own."""
     services = [patch.service for patch in PATCHES]
     assert sorted(set(services)) == services
-    assert all(patch.gap for patch in PATCHES)
 
 
-def test_a_mends_own_data_is_gone_after_a_reset(aws: Aws) -> None:
+@pytest.mark.parametrize("service", [patch.service for patch in PATCHES])
+def test_each_patch_says_which_gap_of_moto_it_fills(service: str) -> None:
+    """Whoever reads or renews a patch learns from its module what moto lacks or gets wrong."""
+    module = importlib.import_module(f"local.aws.patches.{service}")
+    _, _, explanation = str(module.__doc__).partition("\n\n")
+    assert re.match(r"moto('s)? .*\. So ", explanation, re.DOTALL)
+
+
+def test_a_patchs_own_data_is_gone_after_a_reset(aws: Aws) -> None:
     """What a patch keeps beside moto's backends belongs to one world, like all the rest."""
     arn = "arn:aws:iam::111122223333:server-certificate/api"
     aws.client("appsync").create_domain_name(domainName="a.example.com", certificateArn=arn)

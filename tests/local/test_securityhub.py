@@ -53,7 +53,7 @@ def import_into_moto(aws: Aws, *findings: Finding) -> None:
 
 
 def listen(aws: Aws, pattern: dict[str, Any]) -> str:
-    """Let a queue hear the events that match, and give its URL."""
+    """Let a queue hear the events that match, and return its URL."""
     url = str(aws.client("sqs").create_queue(QueueName="ear")["QueueUrl"])
     client = aws.client("events")
     client.put_rule(Name="to-ear", EventPattern=json.dumps(pattern))

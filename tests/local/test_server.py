@@ -74,7 +74,7 @@ def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_exports(process: subprocess.Popen[str]) -> str:
-    """Give the lines that a server prints when it is ready."""
+    """Return the lines that a server prints when it is ready."""
     assert process.stdout
     lines = []
     for line in process.stdout:
@@ -85,7 +85,7 @@ def read_exports(process: subprocess.Popen[str]) -> str:
 
 
 def run_in_shell(exports: str, code: str) -> str:
-    """Run Python code in a shell that has evaluated the exports, and give what it printed.
+    """Run Python code in a shell that has evaluated the exports, and return what it printed.
 
     The shell would ask a proxy that is not there, as shells behind a company's proxy do.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import botocore.session
 
-from tests.template.stack import PROJECT
+from local.fixtures.stack import PROJECT
 
 RECORDED = PROJECT / "build" / "operations"
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.template.stack import PROJECT
+from local.fixtures.stack import PROJECT
 
 EVENTS = PROJECT / "events"
 Event = dict[str, Any]

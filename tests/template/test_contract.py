@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from handlers.observability import SERVICE
+from local.fixtures.stack import PROJECT, load_stack
 from models.errors import SettingsError
 from models.outcome import Outcome
 from models.settings import Settings, SweepSettings
-from tests.template.stack import PROJECT, load_stack
 
 DEFAULTS = {
     "Mode": "DryRun",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from local.aws.patches.events import matches
+from local.fixtures.stack import Stack, load_stack
 from tests.template import samples
 from tests.template.samples import Event
-from tests.template.stack import Stack, load_stack
 
 FOREIGN = "444455556666"
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from local.fixtures.stack import Stack, Statement, load_stack
 from tests.template.operations import (
     NothingRecordedError,
     list_needed_actions,
     load_operations,
 )
-from tests.template.stack import Stack, Statement, list_actions, list_of, load_stack
+from tests.template.policies import list_actions, list_of
 
 ADMINISTRATOR = "999988887777"
 MEMBER_TEMPLATE = "deploy/member-role.yaml"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # cfn-lint brings it; it ships no types
 
-from tests.template.stack import PROJECT, Stack, Statement, find_policy, list_of, load_stack
+from local.fixtures.stack import PROJECT, Stack, Statement, load_stack
+from tests.template.policies import find_policy, list_of
 
 STACK = load_stack()
 OBSERVABILITY = STACK.nested("ObservabilityStack")

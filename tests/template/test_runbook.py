@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.template.stack import PROJECT, load_stack
+from local.fixtures.stack import PROJECT, load_stack
 
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 STACK = load_stack()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.running import Running
 
 if TYPE_CHECKING:
     from local.aws.server import Aws
@@ -16,7 +17,7 @@ RULE = "to-ministack"
 PAUSE_SECONDS = 0.05
 
 
-class Bridge:
+class Bridge(Running):
     """Carries Security Hub's events for as long as the `with` block runs, and remembers them."""
 
     def __init__(self, aws: Aws, bus: Any) -> None:
@@ -25,26 +26,21 @@ class Bridge:
         self._events = aws.client("events")
         self._bus = bus
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._carry_all, daemon=True)
 
-    def __enter__(self) -> Self:
+    def _run(self) -> Iterator[None]:
         self._queue = self._sqs.create_queue(QueueName=RULE)["QueueUrl"]
         self._events.put_rule(Name=RULE, EventPattern='{"source": ["aws.securityhub"]}')
         arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{RULE}"
         self._events.put_targets(Rule=RULE, Targets=[{"Id": "queue", "Arn": arn}])
         self._thread.start()
-        return self
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            self._thread.join()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def _carry_all(self) -> None:
         while not self._stopped.wait(PAUSE_SECONDS):
             answer = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
             for message in answer.get("Messages", []):

@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import boto3
 from botocore.exceptions import ClientError
@@ -21,6 +20,7 @@ from local.artifact.image import find_python
 from local.artifact.sam import SAM, find_port, make_environment, wait_for_port
 from local.artifact.template import BUILT, PROJECT, read_template, write_template
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
+from local.aws.running import Running
 from local.aws.server import LocalAws
 
 MINISTACK_PYTHON = PROJECT / ".venv-e2e" / "bin" / "python"
@@ -37,7 +37,7 @@ class ChainError(RuntimeError):
     """The stack could not be deployed, or something that was waited for did not happen."""
 
 
-class Chain:
+class Chain(Running):
     """Both halves of the local AWS, for as long as the `with` block runs.
 
     Events of Security Hub go from moto's bus to ministack's, and so through the rules of the
@@ -46,27 +46,16 @@ class Chain:
 
     def __init__(self) -> None:
         self.outputs: dict[str, str] = {}
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self.aws = stack.enter_context(LocalAws())
+    def _run(self) -> Iterator[None]:
+        with LocalAws() as self.aws, ExitStack() as stack:
             self.aws.knobs.enabled_regions = REGIONS
             # What is proven here is the scan, not the guard behind it.
             self.aws.knobs.guard_certificates_in_use = False
             self.url = self._start_ministack(stack)
             self._session = boto3.Session()
             self.bridge = stack.enter_context(Bridge(self.aws, self.client("events")))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+            yield
 
     def _start_ministack(self, stack: ExitStack) -> str:
         if not MINISTACK_PYTHON.exists():

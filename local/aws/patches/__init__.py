@@ -1,4 +1,4 @@
-"""What moto gets wrong, service by service, put right."""
+"""What moto lacks or gets wrong, service by service; each module says what that is."""
 
 from __future__ import annotations
 

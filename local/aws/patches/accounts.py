@@ -1,4 +1,9 @@
-"""Accounts: an unknown access key belongs to our own account, and some keys name theirs."""
+"""Accounts: an unknown access key belongs to our account, and some keys name theirs.
+
+moto takes every access key that it never issued for one of the account 123456789012, and has no key
+for the root of another account. So an unknown key belongs to the account of the local AWS here, and
+one that names an account belongs to that.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ import moto.iam.models
 from local.aws.knobs import OWN_ACCOUNT
 from local.aws.patches.patch import Patch
 
-PATCH = Patch("accounts", "credentials that moto never issued belong to account 123456789012")
+PATCH = Patch("accounts")
 
 _KEY_OF_ACCOUNT = re.compile(r"AKIA(\d{12})ROOT")
 

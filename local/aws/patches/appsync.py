@@ -1,4 +1,8 @@
-"""AppSync: custom domain names."""
+"""AppSync: custom domain names.
+
+moto implements no operation on them. So they can be created, listed in pages and deleted here, with
+their certificates.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from moto.appsync.urls import url_paths
 
 from local.aws.patches.patch import ApiError, Patch, Request, state_of, take_page
 
-PATCH = Patch("appsync", "there are no custom domain names")
+PATCH = Patch("appsync")
 PATCH.add_path(url_paths, "{0}/v1/domainnames$", AppSyncResponse.dispatch)
 PATCH.add_path(url_paths, "{0}/v1/domainnames/(?P<domain>[^/]+)$", AppSyncResponse.dispatch)
 

@@ -1,4 +1,8 @@
-"""CloudFront: a distribution's certificate is reported as it was configured."""
+"""CloudFront: a distribution's certificate is reported as it was configured.
+
+moto says of every viewer certificate that its source is `cloudfront`, and does not derive the
+deprecated field `Certificate`. So all fields follow from the configuration here, as in AWS.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from moto.cloudfront.models import ViewerCertificate
 
 from local.aws.patches.patch import Patch
 
-PATCH = Patch("cloudfront", "the source of a viewer certificate is always `cloudfront`")
+PATCH = Patch("cloudfront")
 
 
 @PATCH.replace(ViewerCertificate, "__init__")

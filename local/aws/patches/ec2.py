@@ -1,4 +1,8 @@
-"""EC2: DescribeRegions answers the Regions enabled in the account."""
+"""EC2: DescribeRegions answers the Regions enabled in the account.
+
+moto answers every Region that it knows of, opted into or not. So what an account has enabled can be
+set here, and `AllRegions` adds the others of the partition.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from moto.ec2.responses.availability_zones_and_regions import AvailabilityZonesA
 from local.aws.knobs import DEFAULT_REGIONS, knobs
 from local.aws.patches.patch import Patch, Request
 
-PATCH = Patch("ec2", "DescribeRegions answers Regions that nobody opted into, of all partitions")
+PATCH = Patch("ec2")
 
 
 @PATCH.replace_operation(AvailabilityZonesAndRegions, "DescribeRegions")

@@ -1,4 +1,9 @@
-"""Elastic Beanstalk: option settings of environments and of saved configurations."""
+"""Elastic Beanstalk: option settings of environments and of saved configurations.
+
+moto has no option settings and no saved configurations, terminates no environment, and ignores
+filters and pages. So all of these are here, and a denied read too, which AWS answers with an empty
+list and not with an error.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +17,7 @@ from moto.elasticbeanstalk.responses import EBResponse
 from local.aws.knobs import knobs
 from local.aws.patches.patch import ApiError, Patch, Request, state_of, take_page
 
-PATCH = Patch(
-    "elasticbeanstalk",
-    "there are no saved configurations and no option settings, nothing can be terminated, "
-    "lists ignore their filters and have no pages, and a denied read cannot be played",
-)
+PATCH = Patch("elasticbeanstalk")
 
 
 @dataclass

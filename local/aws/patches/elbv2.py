@@ -1,4 +1,10 @@
-"""Elastic Load Balancing v2: only one call shows the SNI certificates, and lists come in pages."""
+"""Elastic Load Balancing v2: SNI certificates, pages, and ARNs by the type of load balancer.
+
+moto shows SNI certificates in DescribeListeners, forgets them in ModifyListener, has no pages of
+listeners and of their certificates, and writes `app` into each load balancer's ARN. So only
+DescribeListenerCertificates shows SNI certificates here, they stay, lists have pages, and an ARN
+says `app`, `net` or `gwy`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +15,7 @@ from moto.elbv2.responses import ELBV2Response
 
 from local.aws.patches.patch import ApiError, Patch, Request, take_page
 
-PATCH = Patch(
-    "elbv2",
-    "DescribeListeners shows SNI certificates, lists of listeners and of their certificates have "
-    "no pages, every ARN says `app`, and ModifyListener forgets the SNI certificates",
-)
+PATCH = Patch("elbv2")
 
 
 def _default_only(certificates: list[str]) -> list[dict[str, str]] | None:

@@ -1,129 +1,100 @@
-"""EventBridge: patterns that look into arrays, and sources that only AWS may use."""
+"""EventBridge: the event patterns of our rules, and what a target gets.
+
+moto's patterns look into no array of objects and know no wildcards; its disabled rules deliver, its
+messages lack the account, and PutEvents accepts events in the name of AWS. So the part of the
+pattern language that the templates use is here, and all else in a pattern is refused; disabled
+rules are silent, targets get the event as AWS documents it, and `aws.` sources are for `emit`
+alone.
+"""
 
 from __future__ import annotations
 
 import json
-import operator
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from moto.events.models import EventPattern, Rule, events_backends
+from moto.events.models import EventPattern, EventPatternParser, Rule, events_backends
 from moto.events.responses import EventsHandler
 from moto.events.utils import EventTemplateParser
 
 from local.aws.patches.patch import Patch
 
-PATCH = Patch(
-    "events",
-    "patterns do not look into arrays of objects, disabled rules deliver, messages lack the "
-    "account, and customers may send events in the name of AWS",
-)
+PATCH = Patch("events")
 
-_ABSENT: list[Any] = []
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    "=": operator.eq,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
+Pattern = dict[str, Any]
 
 
-def matches(pattern: dict[str, Any], event: Any) -> bool:
+def check_pattern(pattern: Pattern) -> None:
+    """Refuse a pattern that says more than the rules of our templates need.
+
+    Raises:
+        NotImplementedError: it has more than fields, exact texts and wildcards.
+    """
+    for key, wanted in pattern.items():
+        if isinstance(wanted, dict):
+            check_pattern(wanted)
+            continue
+        for one in wanted:
+            if key.startswith("$") or not _is_known(one):
+                raise NotImplementedError(
+                    f"the local EventBridge cannot match {key} by {json.dumps(one)}"
+                )
+
+
+def _is_known(wanted: Any) -> bool:
+    match wanted:
+        case str():
+            return True
+        case {"wildcard": str(text), **others}:
+            # A backslash would take the meaning from the star after it.
+            return not others and "\\" not in text
+    return False
+
+
+def matches(pattern: Pattern, event: Any) -> bool:
     """Return whether EventBridge would match an event to a pattern.
 
     In an array of objects, one element has to match everything that the pattern says of it.
+
+    Raises:
+        NotImplementedError: the pattern says more than the rules of our templates need.
     """
-    if isinstance(event, list):
-        inner = [element for element in event if isinstance(element, dict | list)]
-        return any(matches(pattern, element) for element in inner or [{}])
-    node = event if isinstance(event, dict) else {}
-    return all(_matches_key(key, wanted, node) for key, wanted in pattern.items())
+    check_pattern(pattern)
+    return _matches_object(pattern, event)
 
 
-def _matches_key(key: str, wanted: Any, node: dict[str, Any]) -> bool:
-    if key == "$or" and all(isinstance(choice, dict) for choice in wanted):
-        return any(matches(choice, node) for choice in wanted)
-    if isinstance(wanted, dict):
-        return matches(wanted, node.get(key, {}))
-    values = list(_leaves(node[key])) if key in node else _ABSENT
-    return any(_matches_filter(one, values) for one in wanted)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for element in value:
-            yield from _leaves(element)
-    elif not isinstance(value, dict):
-        yield value
-
-
-def _matches_filter(wanted: Any, values: list[Any]) -> bool:
-    if not isinstance(wanted, dict):
-        return any(_is_same(wanted, value) for value in values)
-    ((name, operand),) = wanted.items()
-    if name == "exists":
-        return bool(values) is operand
-    test = _FILTERS.get(name)
-    if test is None:
-        raise ValueError(f"unknown filter in an event pattern: {name}")
-    return any(test(operand, value) for value in values)
-
-
-def _is_same(wanted: Any, value: Any) -> bool:
-    # 1, 1.0 and true are three different values in JSON.
-    return type(wanted) is type(value) and bool(wanted == value)
-
-
-def _text_test(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
-    def matches_text(operand: Any, value: Any) -> bool:
-        if not isinstance(value, str):
-            return False
-        if isinstance(operand, list):
-            return any(matches_text(one, value) for one in operand)
-        if isinstance(operand, dict):
-            return test(value.lower(), operand["equals-ignore-case"].lower())
-        return test(value, operand)
-
-    return matches_text
-
-
-def _is_anything_but(operand: Any, value: Any) -> bool:
-    if isinstance(operand, dict):
-        ((name, inner),) = operand.items()
-        return not _FILTERS[name](inner, value)
-    return not any(
-        _is_same(one, value) for one in (operand if isinstance(operand, list) else [operand])
-    )
-
-
-def _is_in_range(operand: list[Any], value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _matches_object(pattern: Pattern, node: Any) -> bool:
+    if isinstance(node, list):
+        return any(_matches_object(pattern, element) for element in node)
+    if not isinstance(node, dict):
         return False
-    bounds = zip(operand[::2], operand[1::2], strict=True)
-    return all(_COMPARISONS[comparison](value, bound) for comparison, bound in bounds)
-
-
-def _fits_wildcard(value: str, wanted: str) -> bool:
-    # A backslash takes the meaning from the star or backslash after it.
-    parts = re.findall(r"\\[*\\]|\*|[^*\\]+|\\", wanted)
-    regex = "".join(
-        ".*" if part == "*" else re.escape(re.sub(r"^\\(?=.)", "", part)) for part in parts
+    return all(
+        _matches_object(wanted, node.get(key))
+        if isinstance(wanted, dict)
+        else _matches_values(wanted, node.get(key))
+        for key, wanted in pattern.items()
     )
-    return re.fullmatch(regex, value, re.DOTALL) is not None
 
 
-_FILTERS: dict[str, Callable[[Any, Any], bool]] = {
-    "prefix": _text_test(str.startswith),
-    "suffix": _text_test(str.endswith),
-    "equals-ignore-case": _text_test(lambda value, wanted: value.lower() == wanted.lower()),
-    "wildcard": _text_test(_fits_wildcard),
-    "anything-but": _is_anything_but,
-    "numeric": _is_in_range,
-}
+def _matches_values(wanted: list[Any], held: Any) -> bool:
+    values = held if isinstance(held, list) else [held]
+    return any(_is_wanted(one, value) for one in wanted for value in values)
+
+
+def _is_wanted(wanted: str | dict[str, str], value: Any) -> bool:
+    if isinstance(wanted, str):
+        return bool(value == wanted)
+    regex = ".*".join(map(re.escape, wanted["wildcard"].split("*")))
+    return isinstance(value, str) and re.fullmatch(regex, value, re.DOTALL) is not None
+
+
+@PATCH.replace(EventPatternParser, "parse")
+def _parse_pattern(self: EventPatternParser) -> Pattern:
+    pattern: Pattern = PATCH.original(EventPatternParser, "parse")(self)
+    check_pattern(pattern)
+    return pattern
 
 
 @PATCH.replace(EventPattern, "matches_event")

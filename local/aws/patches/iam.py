@@ -1,4 +1,9 @@
-"""IAM: server certificates with their own dates, ids, tags, paths and references."""
+"""IAM: server certificates with their own dates, ids, tags, paths and references.
+
+moto reads no certificate: each one expired in 2012 and has the same id, and junk and duplicate
+names are accepted. Its lists ignore paths and pages, it has no tags and no renaming, and it deletes
+a certificate in use. So all of these are as in AWS here.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +24,7 @@ from moto.iam.responses import IamResponse
 from local.aws.knobs import knobs
 from local.aws.patches.patch import ApiError, Patch, Request, take_page
 
-PATCH = Patch(
-    "iam",
-    "every certificate expired in 2012 under one id, junk and duplicate names are taken, "
-    "lists ignore paths and pages, tags are missing, certificates in use are deleted",
-)
+PATCH = Patch("iam")
 
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 

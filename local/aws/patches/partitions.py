@@ -1,4 +1,9 @@
-"""Partitions: a request belongs to the Region it is signed for, also in GovCloud."""
+"""Partitions: a request belongs to the Region it is signed for, also in GovCloud.
+
+moto takes the host of GovCloud's global endpoints (iam.us-gov.amazonaws.com) for a Region `us-gov`,
+which it finds in the partition `aws`. So the Region of such a request is that of its signature
+here.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,7 @@ from moto.core.responses import BaseResponse
 
 from local.aws.patches.patch import Patch
 
-PATCH = Patch(
-    "partitions",
-    "global endpoints of GovCloud (iam.us-gov.amazonaws.com) are taken for the Region us-gov, "
-    "which belongs to the partition aws",
-)
+PATCH = Patch("partitions")
 
 GOVCLOUD_HOST_LABEL = "us-gov"
 

@@ -69,11 +69,10 @@ class _Patch:
 
 
 class Patch:
-    """The corrections to moto for one service; `gap` says what moto gets wrong."""
+    """The corrections to moto for one service."""
 
-    def __init__(self, service: str, gap: str) -> None:
+    def __init__(self, service: str) -> None:
         self.service = service
-        self.gap = gap
         self._patches: list[_Patch] = []
         self._originals: list[Any] | None = None
 

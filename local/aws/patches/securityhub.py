@@ -1,4 +1,9 @@
-"""Security Hub: findings that can be filtered, updated, heard of and acted on."""
+"""Security Hub: findings that can be filtered, updated, heard of and acted on.
+
+moto's GetFindings ignores its filters, it has neither BatchUpdateFindings nor custom actions, and
+no finding becomes an event. So these are here, with the limits of AWS, and every import and update
+emits an event on EventBridge.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,7 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, knobs
 from local.aws.patches import events
 from local.aws.patches.patch import ApiError, Patch, Request, state_of, take_page
 
-PATCH = Patch(
-    "securityhub",
-    "GetFindings ignores its filters, findings cannot be updated, there are no custom actions, "
-    "and EventBridge never hears of a finding",
-)
+PATCH = Patch("securityhub")
 for _path in ("/findings/batchupdate", "/actionTargets", "/actionTargets/(?P<ActionTargetArn>.+)"):
     PATCH.add_path(url_paths, f"{{0}}{_path}$", SecurityHubResponse.dispatch)
 
@@ -344,15 +345,13 @@ def imported_event(
 def custom_action_event(
     finding: Mapping[str, Any],
     *,
-    action_arn: str | None = None,
-    name: str = "Delete expired cert",
-    description: str = "Delete the expired IAM server certificate",
+    action_arn: str,
+    name: str,
+    description: str,
     account: str = OWN_ACCOUNT,
     region: str = HOME_REGION,
 ) -> dict[str, Any]:
     """Return the `Security Hub Findings - Custom Action` event of a finding."""
-    partition = finding["ProductArn"].split(":")[1]
-    default_arn = f"arn:{partition}:securityhub:{region}:{account}:action/custom/DeleteExpiredCert"
     return events.make_event(
         source="aws.securityhub",
         detail_type="Security Hub Findings - Custom Action",
@@ -361,7 +360,7 @@ def custom_action_event(
             "actionDescription": description,
             "findings": [copy.deepcopy(dict(finding))],
         },
-        resources=[action_arn or default_arn],
+        resources=[action_arn],
         account=account,
         region=region,
     )

@@ -71,7 +71,7 @@ ATTACHMENTS: dict[str, Attach] = {
 }
 
 
-def furnish(client: ClientFactory, region: str, certificate: Certificate) -> None:
+def create_holders(client: ClientFactory, region: str, certificate: Certificate) -> None:
     """Create one of everything in a Region, each with the certificate."""
     for kind, attach in ATTACHMENTS.items():
         attach(client, f"the-{kind}", region, certificate)
