@@ -69,24 +69,51 @@ def test_only_the_rules_and_the_sweep_can_send() -> None:
     }
 
 
-def test_a_permission_to_send_to_any_queue_is_not_enough() -> None:
-    """Anyone but AWS services and the sweep is denied, whatever their own policies allow."""
+# Who of the account's own principals sends to each queue; rules are services of AWS.
+OWN_SENDERS = {
+    "Queue": "<SweepRole.Arn>",
+    "DeadLetterQueue": None,
+    "SweepDeadLetterQueue": "<SweepRole.Arn>",
+}
+
+
+@pytest.mark.parametrize("queue", sorted(STACK.of_type("AWS::SQS::Queue")))
+def test_a_permission_to_send_to_any_queue_is_not_enough(queue: str) -> None:
+    """Each queue denies sending to everyone but AWS services and whoever it is for."""
     [denial] = [
         statement
-        for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", "<Queue>")
+        for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", f"<{queue}>")
         if statement["Sid"] == "NobodyElseSends"
     ]
+    sender = OWN_SENDERS[queue]
+    but = {"ArnNotEquals": {"aws:PrincipalArn": sender}} if sender else {}
 
     assert denial == {
         "Sid": "NobodyElseSends",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "sqs:SendMessage",
-        "Resource": "<Queue.Arn>",
-        "Condition": {
-            "ArnNotEquals": {"aws:PrincipalArn": "<SweepRole.Arn>"},
-            "Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
+        "Resource": f"<{queue}.Arn>",
+        "Condition": but
+        | {"Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"}},
+    }
+
+
+def test_no_queue_of_somebody_else_gives_its_dead_letters_to_ours() -> None:
+    """Only the remediation queue has its dead letters here, and only in the dead-letter queue."""
+    name = STACK.properties("Queue")["QueueName"]
+    nobody = {"redrivePermission": "denyAll"}
+
+    assert {
+        queue: one["Properties"].get("RedriveAllowPolicy")
+        for queue, one in STACK.of_type("AWS::SQS::Queue").items()
+    } == {
+        "Queue": nobody,
+        "DeadLetterQueue": {
+            "redrivePermission": "byQueue",
+            "sourceQueueArns": [f"arn:aws:sqs:us-east-1:111122223333:{name}"],
         },
+        "SweepDeadLetterQueue": nobody,
     }
 
 
