@@ -121,7 +121,7 @@ class Stack:
         if name in self.template.get("Parameters", {}):
             declared = self.template["Parameters"][name]
             return self.values.get(name, declared.get("Default"))
-        return PSEUDO_PARAMETERS.get(name, f"<{name}>")
+        return self.values.get(name, PSEUDO_PARAMETERS.get(name, f"<{name}>"))
 
     def _substitute(self, operand: Any) -> str:
         text, own = operand if isinstance(operand, list) else (operand, {})
@@ -144,7 +144,7 @@ class Stack:
 
 
 def load_stack(path: str = "template.yaml", **values: Any) -> Stack:
-    """Return a template of the project with values for its parameters."""
+    """Return a template of the project with values for its parameters, pseudo ones included."""
     return Stack(_read_template(path), values)
 
 
