@@ -163,7 +163,7 @@ def test_no_log_level_drops_the_metrics() -> None:
     """Metrics are log lines that count as INFO, so no level above it can be chosen."""
     levels = load_stack().parameters["LogLevel"]["AllowedValues"]
 
-    assert max(map(logging.getLevelName, levels)) == logging.INFO
+    assert max(logging.getLevelNamesMapping()[level] for level in levels) == logging.INFO
 
 
 def test_the_service_is_that_of_the_code() -> None:
