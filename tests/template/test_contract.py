@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-import tomllib
 from typing import Any
 
 import botocore.session
@@ -268,22 +267,6 @@ def test_the_functions_run_what_is_built() -> None:
         "SweepFunction": "handlers.sweep.handler",
     }
     assert all(one["Metadata"]["BuildMethod"] == "makefile" for one in functions.values())
-
-
-def test_samconfig_deploys_both_modes() -> None:
-    """The environments of SAM CLI differ in the mode, and grant what the template needs."""
-    config = tomllib.loads((PROJECT / "samconfig.toml").read_text())
-    deploy = {
-        name: config[name]["deploy"]["parameters"] for name in ("default", "dry-run", "enforce")
-    }
-
-    assert deploy["default"]["guided"] is True
-    assert deploy["dry-run"]["parameter_overrides"] == ["Mode=DryRun"]
-    assert deploy["enforce"]["parameter_overrides"] == ["Mode=Enforce"]
-    assert deploy["enforce"]["confirm_changeset"] is True
-    for one in deploy.values():
-        assert one["stack_name"] == "iam26-remediation"
-        assert one["capabilities"] == ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 def read_widgets() -> list[dict[str, Any]]:
