@@ -1,4 +1,4 @@
-"""`make deploy`: the real target and script, with a SAM CLI that only writes down what it is told."""
+"""`make deploy`: the real target, with a SAM CLI that only writes down what it is told."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """Return a checkout that deploys nowhere."""
-    (tmp_path / "deploy").mkdir()
-    (tmp_path / ".venv-sam/bin").mkdir(parents=True)
+    for folder in ("deploy", "handlers", "models", ".venv-sam/bin"):
+        (tmp_path / folder).mkdir(parents=True)
     for file in ("Makefile", "template.yaml", "samconfig.toml", "deploy/deploy.py"):
         shutil.copy(PROJECT / file, tmp_path / file)
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
@@ -215,18 +215,17 @@ DOCUMENTS = ["README.md", "docs/runbook.md", "samconfig.toml", "CONTRIBUTING.md"
 @pytest.mark.parametrize("file", DOCUMENTS)
 def test_documents_deploy_with_the_one_command(file: str) -> None:
     """No document tells anyone to run SAM CLI's command, which forgets the build or the mode."""
-    commands = re.findall(
-        r"^ *(?:\\.venv-sam/bin/)?sam deploy.*$", (PROJECT / file).read_text(), re.M
-    )
+    text = (PROJECT / file).read_text()
+    commands = re.findall(r"^ *(?:\.venv-sam/bin/)?sam deploy.*$", text, re.MULTILINE)
 
     assert commands == []
-    assert "--config-env" not in (PROJECT / file).read_text()
+    assert "--config-env" not in text
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/runbook.md"])
 def test_documented_deployments_are_accepted(file: str) -> None:
     """Each `make deploy` names a mode that exists and parameters that the template has."""
-    text = (PROJECT / file).read_text().replace("\\\\\n", " ")
+    text = (PROJECT / file).read_text().replace("\\\n", " ")
     commands = re.findall(r"make deploy ([^`#\n]+)", text)
 
     assert commands
