@@ -236,6 +236,7 @@ def _create_action_target(
         f"{moto_url}/actionTargets",
         json={name: properties[name] for name in ("Name", "Description", "Id")},
         headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host"},
+        timeout=60,  # its default of 3 s is too short for the first call, which loads the service
     )
     if answer.status != HTTPStatus.OK:
         raise ValueError(f"Security Hub refuses the custom action: {answer.data.decode()}")
