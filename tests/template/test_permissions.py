@@ -116,6 +116,19 @@ def test_every_other_action_is_on_resources_of_the_stack() -> None:
     assert allowed == RESOURCES
 
 
+def test_the_function_can_never_suppress_a_finding() -> None:
+    """Setting a workflow status is allowed, but SUPPRESSED is denied, as Security Hub documents."""
+    [denial] = [one for one in statements_of("RemediateRole") if one["Effect"] == "Deny"]
+
+    assert denial == {
+        "Sid": "NeverSuppress",
+        "Effect": "Deny",
+        "Action": "securityhub:BatchUpdateFindings",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"securityhub:ASFFSyntaxPath/Workflow.Status": "SUPPRESSED"}},
+    }
+
+
 def test_the_sweep_sends_to_two_queues_only() -> None:
     """The sweep sends to the remediation queue, and Lambda to the queue of failed sweeps."""
     resources = {
