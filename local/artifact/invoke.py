@@ -66,7 +66,7 @@ def seed_samples(aws: Aws, event: Path) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     aws.client("sns").create_topic(Name=NAME)
     aws.client("sqs").create_queue(QueueName=NAME)
-    seed.upload_certificate(aws.client, CERTIFICATE, path="/old/")
+    seed.plant_certificate(CERTIFICATE, path="/old/")
     findings = read_findings(json.loads(event.read_text()))
     aws.import_findings({one["Id"]: one for one in findings}.values())
 
