@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local.aws.endpoints import DOCKER_BRIDGE
+from models.settings import Mode
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,9 @@ def _make_parser() -> argparse.ArgumentParser:
     organisation.set_defaults(command=_organisation)
     invoke = commands.add_parser("invoke", help="run one event through the built artifact")
     invoke.add_argument("event", type=Path, help="a file of events/")
+    invoke.add_argument(
+        "--mode", type=Mode, choices=list(Mode), default=Mode.ENFORCE, help="%(choices)s"
+    )
     invoke.set_defaults(command=_invoke)
     image = commands.add_parser("image", help="prepare what the built artifact runs on")
     image.add_argument("--renew", action="store_true", help="make Docker's image anew")
@@ -64,11 +68,11 @@ def _organisation(options: argparse.Namespace) -> int:
 def _invoke(options: argparse.Namespace) -> int:
     from local.artifact.invoke import run_invoke  # noqa: PLC0415
 
-    return run_invoke(options.event)
+    return run_invoke(options.event, options.mode)
 
 
 def _image(options: argparse.Namespace) -> int:
-    from local.artifact.sam import prepare_runtime  # noqa: PLC0415
+    from local.artifact.runtime import prepare_runtime  # noqa: PLC0415
 
     return prepare_runtime(renew=options.renew)
 
