@@ -38,6 +38,10 @@ def _make_parser() -> argparse.ArgumentParser:
         "--mode", type=Mode, choices=list(Mode), default=Mode.ENFORCE, help="%(choices)s"
     )
     invoke.set_defaults(command=_invoke)
+    certificate = commands.add_parser("certificate", help="write one that expires in minutes")
+    certificate.add_argument("folder", type=Path, help="where it is written, with its key")
+    certificate.add_argument("--minutes", type=int, default=10)
+    certificate.set_defaults(command=_certificate)
     image = commands.add_parser("image", help="prepare what the built artifact runs on")
     image.add_argument("--renew", action="store_true", help="make Docker's image anew")
     image.set_defaults(command=_image)
@@ -69,6 +73,17 @@ def _invoke(options: argparse.Namespace) -> int:
     from local.artifact.invoke import run_invoke  # noqa: PLC0415
 
     return run_invoke(options.event, options.mode)
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    from local.fixtures.certificates import write_short_lived  # noqa: PLC0415
+
+    expires = write_short_lived(options.folder, options.minutes)
+    sys.stdout.write(
+        f"{options.folder}/certificate.pem expires at {expires:%Y-%m-%d %H:%M:%S} UTC; "
+        f"{options.folder}/private-key.pem is its key.\n"
+    )
+    return 0
 
 
 def _image(options: argparse.Namespace) -> int:
