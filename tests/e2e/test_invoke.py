@@ -28,7 +28,7 @@ def run() -> Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=INVOKE_SECONDS,
+            timeout=2 * INVOKE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stdout
