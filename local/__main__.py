@@ -26,6 +26,13 @@ def _make_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default="127.0.0.1", help=f"a loopback address, or {DOCKER_BRIDGE} for Docker"
     )
+    serve.add_argument(
+        "--plant",
+        action="append",
+        default=[],
+        metavar="[/PATH/]NAME",
+        help="an expired certificate that IAM has from the start, because it refuses their upload",
+    )
     serve.set_defaults(command=_serve)
     demo = commands.add_parser("demo", help="show the whole job; nothing leaves this machine")
     demo.set_defaults(command=_demo)
@@ -54,7 +61,7 @@ def _make_parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     from local.serve import serve  # noqa: PLC0415
 
-    return serve(options.host, options.port)
+    return serve(options.host, options.port, options.plant)
 
 
 def _demo(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes its options
