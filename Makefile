@@ -83,8 +83,8 @@ e2e: $(READY) $(SAM_READY) .venv-e2e/.ready $(BUILT) ## deploy into a local AWS,
 	@du -sh build/sam/RemediateFunction build/sam/SweepFunction
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -vv --durations 5
 
-invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json
-	@$(BIN)/python -m local invoke $(EVENT)
+invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json MODE=DryRun
+	@$(BIN)/python -m local invoke '$(EVENT)' $(if $(MODE),--mode '$(MODE)')
 
 lambda-image: $(READY) ## make Lambda's image for sam local of Debian packages, where no registry is
 	@$(BIN)/python -m local image --renew

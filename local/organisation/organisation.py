@@ -196,8 +196,7 @@ class Organisation:
         if kind is Kind.GONE:
             return f"arn:aws:iam::{account_id}:server-certificate{path}{name}"
         days = {Kind.VALID: 90, Kind.YOUNG: -3}.get(kind, -90)
-        made = seed.upload_certificate(
-            self.aws.client,
+        made = seed.plant_certificate(
             name,
             expires=datetime.now(UTC) + timedelta(days=days),
             path=path,

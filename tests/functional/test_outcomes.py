@@ -281,14 +281,9 @@ class TestDeleted:
         files = make_certificate(
             "old-web", started - timedelta(days=400), started - timedelta(days=9), with_chain=True
         )
-        certificate = deployment.aws.client("iam").upload_server_certificate(
-            ServerCertificateName="old-web",
-            Path="/team/",
-            CertificateBody=files.body,
-            CertificateChain=files.chain,
-            PrivateKey=files.private_key,
-            Tags=[{"Key": "owner", "Value": "web"}],
-        )["ServerCertificateMetadata"]
+        certificate = seed.plant_certificate(
+            "old-web", path="/team/", files=files, tags={"owner": "web"}
+        )
         events = [deployment.report(certificate["Arn"]), deployment.report("old-web")]
 
         deployment.handle_batch(*events)
