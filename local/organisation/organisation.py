@@ -38,7 +38,6 @@ from local.fixtures.stack import load_stack
 from local.organisation.prediction import (
     OUTCOMES,
     AccountFacts,
-    Delivery,
     Kind,
     Prediction,
     Subject,
@@ -284,19 +283,16 @@ class Organisation:
     def _invoke(self, batch: Mapping[str, Any], context: Any) -> Any:
         self.result.invocations += 1
         self.result.deliveries += len(batch["Records"])
-        self.prediction.add_batch(self._list_deliveries(batch))
+        self.prediction.add_batch(self._list_subjects(batch))
         answer = remediate.handler(batch, context)
         if self.result.invocations in DYING:
             raise DiedError
         return answer
 
-    def _list_deliveries(self, batch: Mapping[str, Any]) -> list[Delivery]:
-        redelivered: dict[str, bool] = {}
-        for record in batch["Records"]:
-            again = int(record["attributes"]["ApproximateReceiveCount"]) > 1
-            for finding in json.loads(record["body"])["detail"]["findings"]:
-                redelivered[finding["Id"]] = redelivered.get(finding["Id"], False) or again
-        return [Delivery(self.subjects[one], again) for one, again in redelivered.items()]
+    def _list_subjects(self, batch: Mapping[str, Any]) -> list[Subject]:
+        bodies = [json.loads(record["body"]) for record in batch["Records"]]
+        ids = [finding["Id"] for body in bodies for finding in body["detail"]["findings"]]
+        return [self.subjects[one] for one in dict.fromkeys(ids)]
 
     def take_all(self) -> list[str]:
         """Empty the queue, and return the bodies of its messages."""

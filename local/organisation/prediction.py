@@ -51,14 +51,6 @@ class Subject:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A finding in a batch."""
-
-    subject: Subject
-    is_redelivered: bool
-
-
 @dataclass
 class AccountFacts:
     """What an account has that makes calls.
@@ -105,25 +97,25 @@ class Prediction:
         self.calls["sqs.SendMessage"] += accounts
         self.calls["sns.Publish"] += 1
 
-    def add_batch(self, deliveries: Sequence[Delivery]) -> None:
+    def add_batch(self, subjects: Sequence[Subject]) -> None:
         """Add an invocation with findings, each of them once."""
         # Each decision rests on the finding as it is now, read for twenty of them at a time.
-        self.calls["securityhub.GetFindings"] += -(-len(deliveries) // IDS_PER_READ)
-        accounts: dict[str, list[Delivery]] = defaultdict(list)
-        for one in deliveries:
+        self.calls["securityhub.GetFindings"] += -(-len(subjects) // IDS_PER_READ)
+        accounts: dict[str, list[Subject]] = defaultdict(list)
+        for one in subjects:
             # What people accepted ends here.
-            if one.subject.kind is not Kind.ACCEPTED:
-                accounts[one.subject.account_id].append(one)
+            if one.kind is not Kind.ACCEPTED:
+                accounts[one.account_id].append(one)
         for account_id, group in accounts.items():
             self._add_account(account_id, group)
 
-    def _add_account(self, account_id: str, group: list[Delivery]) -> None:
+    def _add_account(self, account_id: str, group: list[Subject]) -> None:
         facts = self.accounts[account_id]
         if not facts.is_own and account_id not in self._entered:
             # Credentials last longer than this, so each account is entered once.
             self.calls["sts.AssumeRole"] += 1
             if not facts.has_role:
-                self._report(group, dict.fromkeys(_subjects(group), Outcome.UNVERIFIED))
+                self._report(group, dict.fromkeys(group, Outcome.UNVERIFIED))
                 return
             self._entered.add(account_id)
         if facts.throttled_batches:
@@ -133,7 +125,7 @@ class Prediction:
             return
         # The account's certificates are listed once for all of its findings.
         self.calls["iam.ListServerCertificates"] += 1
-        outcomes = {one: OUTCOMES[one.kind] for one in _subjects(group)}
+        outcomes = {one: OUTCOMES[one.kind] for one in group}
         present = {
             (one.certificate, one.kind)
             for one in outcomes
@@ -183,24 +175,19 @@ class Prediction:
         self.calls += scan
         self.scan_calls_spared += (candidates - 1) * scan.total()
 
-    def _report(self, group: Sequence[Delivery], outcomes: dict[Subject, Outcome]) -> None:
+    def _report(self, group: Sequence[Subject], outcomes: dict[Subject, Outcome]) -> None:
         updates: set[tuple[Outcome, str]] = set()
         told: set[Outcome] = set()
-        for delivery in group:
-            subject = delivery.subject
+        for subject in group:
             outcome = outcomes[subject]
-            is_new = self._written.get(subject.finding_id) is not outcome
-            if is_new:
-                # Findings about one certificate get the same note, so one update serves them.
-                updates.add((outcome, subject.certificate))
-                self._written[subject.finding_id] = outcome
-            # An invocation that died may have written without telling anyone.
-            if outcome.notifies and (is_new or delivery.is_redelivered):
+            if self._written.get(subject.finding_id) is outcome:
+                # What a finding says already is neither written nor told again.
+                continue
+            # Findings about one certificate get the same note, so one update serves them.
+            updates.add((outcome, subject.certificate))
+            self._written[subject.finding_id] = outcome
+            if outcome.notifies:
                 told.add(outcome)
         self.calls["securityhub.BatchUpdateFindings"] += len(updates)
         # One message for an account and outcome.
         self.calls["sns.Publish"] += len(told)
-
-
-def _subjects(group: Sequence[Delivery]) -> list[Subject]:
-    return [one.subject for one in group]
