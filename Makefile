@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := handlers models local tests
+CODE := handlers models local tests deploy
 # Tools that pin what the project pins otherwise have environments of their own.
 SAM_READY := .venv-sam/.ready
 CHECKOV_READY := .venv-checkov/.ready
@@ -12,7 +12,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo organisation test lint types imports unit functional mutants template build e2e invoke \
+.PHONY: help demo organisation test lint types imports unit functional mutants template build deploy e2e invoke \
 	lambda-image format local lock clean
 
 help: ## list the targets
@@ -60,7 +60,7 @@ template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templa
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/pytest tests/template
 
-build: $(READY) $(SAM_READY) ## build what sam deploys, and show its size and content
+build: $(READY) $(SAM_READY) ## build what is deployed, and show its size and content
 	@$(SAM) build
 	@for name in RemediateFunction SweepFunction; do \
 		echo; echo ".aws-sam/build/$$name: $$(du -sh .aws-sam/build/$$name | cut -f1)," \
@@ -68,7 +68,10 @@ build: $(READY) $(SAM_READY) ## build what sam deploys, and show its size and co
 		(cd .aws-sam/build/$$name && du -sh -- * | grep -v dist-info | sort -rh); \
 	done
 
-# Apart from what `make build` leaves for `sam deploy`, so that neither disturbs the other.
+deploy: $(READY) $(SAM_READY) ## build and deploy: make deploy MODE=DryRun, and any parameter as Name=value
+	@$(BIN)/python deploy/deploy.py
+
+# Apart from what `make build` and `make deploy` build, so that neither disturbs the other.
 BUILT := build/sam/template.yaml
 EVENT ?= events/imported-consolidated.json
 $(BUILT): template.yaml $(wildcard deploy/*.yaml deploy/artifact/*) requirements/runtime.txt \
@@ -80,8 +83,8 @@ e2e: $(READY) $(SAM_READY) .venv-e2e/.ready $(BUILT) ## deploy into a local AWS,
 	@du -sh build/sam/RemediateFunction build/sam/SweepFunction
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -vv --durations 5
 
-invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json
-	@$(BIN)/python -m local invoke $(EVENT)
+invoke: $(READY) $(SAM_READY) $(BUILT) ## run one event through the artifact: make invoke EVENT=events/sweep.json MODE=DryRun
+	@$(BIN)/python -m local invoke '$(EVENT)' $(if $(MODE),--mode '$(MODE)')
 
 lambda-image: $(READY) ## make Lambda's image for sam local of Debian packages, where no registry is
 	@$(BIN)/python -m local image --renew

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-import boto3
-
 from handlers.aws.account import Accounts, Identity
 from handlers.aws.archive import Archive
-from handlers.aws.clients import Clients
+from handlers.aws.clients import Clients, make_session
 from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
 from handlers.aws.queue import Queue
@@ -39,20 +37,21 @@ def wire_sweep(environment: Mapping[str, str]) -> Sweep:
     """
     settings = SweepSettings.from_environment(environment)
     region = _read_region(environment)
-    clients = Clients(boto3.Session(region_name=region), region, user_agent=SWEEP_USER_AGENT)
+    clients = Clients(make_session(region), region, user_agent=SWEEP_USER_AGENT)
     return Sweep(
+        settings,
         Findings(clients),
         Queue(clients, settings.queue_url),
+        Notifications(clients, settings.topic_arn) if settings.topic_arn else None,
         clients.region,
         Identity(clients).read_account_id,
-        settings.member_role_name is None,
         _read_clock,
     )
 
 
 @lru_cache(maxsize=1)
 def _wire_remediation(settings: Settings, region: str) -> Remediation:
-    clients = Clients(boto3.Session(region_name=region), region, user_agent=SERVICE)
+    clients = Clients(make_session(region), region, user_agent=SERVICE)
     identity = Identity(clients)
     accounts = Accounts(clients, identity, settings, _read_clock)
     findings = Findings(clients)

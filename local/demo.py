@@ -137,8 +137,8 @@ def seed_world(aws: Aws) -> list[Exhibit]:
     client = aws.client
     now = datetime.now(UTC)
 
-    def upload(name: str, *, days: int = -90, **more: Any) -> dict[str, Any]:
-        return seed.upload_certificate(client, name, expires=now + timedelta(days=days), **more)
+    def plant(name: str, *, days: int = -90, **more: Any) -> dict[str, Any]:
+        return seed.plant_certificate(name, expires=now + timedelta(days=days), **more)
 
     def exhibit(
         story: str, certificate: dict[str, Any], expected: Outcome, **finding: Any
@@ -148,17 +148,17 @@ def seed_world(aws: Aws) -> list[Exhibit]:
 
     exhibits = [
         exhibit(
-            "expired and unused, under a path", upload("old-web", path="/team/"), Outcome.DELETED
+            "expired and unused, under a path", plant("old-web", path="/team/"), Outcome.DELETED
         )
     ]
     for name, story, attach in references():
-        certificate = upload(name)
+        certificate = plant(name)
         attach(client, certificate)
         exhibits.append(exhibit(story, certificate, Outcome.IN_USE))
     exhibits += [
-        exhibit("tagged iam26:keep", upload("court-case", tags={"iam26:keep": ""}), Outcome.EXEMPT),
-        exhibit("expired 3 days ago", upload("just-expired", days=-3), Outcome.IN_GRACE_PERIOD),
-        exhibit("renewed: valid again", upload("renewed", days=200), Outcome.NOT_EXPIRED),
+        exhibit("tagged iam26:keep", plant("court-case", tags={"iam26:keep": ""}), Outcome.EXEMPT),
+        exhibit("expired 3 days ago", plant("just-expired", days=-3), Outcome.IN_GRACE_PERIOD),
+        exhibit("renewed: valid again", plant("renewed", days=200), Outcome.NOT_EXPIRED),
         exhibit(
             "deleted by hand meanwhile",
             {
@@ -168,9 +168,9 @@ def seed_world(aws: Aws) -> list[Exhibit]:
             Outcome.ALREADY_GONE,
         ),
     ]
-    accepted = upload("accepted-risk")
+    accepted = plant("accepted-risk")
     suppressed = seed.make_finding(accepted["Arn"], workflow_status="SUPPRESSED")
-    twice = upload("twice-reported")
+    twice = plant("twice-reported")
     exhibits.append(
         Exhibit(
             "two CIS findings",
@@ -271,7 +271,7 @@ def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
 def play_denied_region(demo: Demo) -> None:
     """Take a permission away in one Region: the proof has a gap, so the certificate stays."""
     demo.console.rule("3. One Region answers AccessDenied: no proof, no delete")
-    certificate = seed.upload_certificate(demo.aws.client, "almost-proven")
+    certificate = seed.plant_certificate("almost-proven")
     finding = seed.make_finding(certificate["Arn"])
     kept = Exhibit("eu-central-1 denied", "almost-proven", [finding], Outcome.UNVERIFIED)
     with (
@@ -293,7 +293,7 @@ def play_denied_region(demo: Demo) -> None:
 def play_killed_invocation(demo: Demo) -> None:
     """Kill an invocation right after its delete: the redelivery knows from the archive."""
     demo.console.rule("4. An invocation is killed right after its delete, and redelivered")
-    certificate = seed.upload_certificate(demo.aws.client, "half-way")
+    certificate = seed.plant_certificate("half-way")
     finding = seed.make_finding(certificate["Arn"])
     demo.aws.import_findings([finding])
     bodies = take_messages(demo)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 
 from local.aws.endpoints import DOCKER_BRIDGE, ForeignEndpointError
 from local.aws.server import LocalAws, LocalAwsError
+from local.fixtures import seed
 
 _FOR_SAM = """\
 # SAM CLI asks STS who you are before each `sam local invoke`; this keeps it from waiting:
@@ -17,13 +19,19 @@ export AWS_ENDPOINT_URL_STS={url}
 """
 
 
-def serve(host: str, port: int) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit status."""
+def serve(host: str, port: int, expired: Sequence[str] = ()) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit status.
+
+    IAM has expired certificates of the names from the start: nobody can upload one.
+    """
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
         with LocalAws(port=port, host=host) as aws:
+            for name in expired:
+                path, _, last = name.rpartition("/")
+                seed.plant_certificate(last, path=f"{path}/")
             sys.stdout.write(describe(aws))
             sys.stdout.flush()
             stopped.wait()

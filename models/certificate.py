@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from models.base import Model
 
@@ -38,16 +38,30 @@ class CertificateArn(NamedTuple):
         return cls(**match.groupdict()) if match else None
 
 
+def _drop_odd_time(value: object) -> object:
+    """Return None for what is no point in time, so that only this certificate is not proven."""
+    if not isinstance(value, datetime | str):
+        return None
+    try:
+        return TypeAdapter(AwareDatetime).validate_python(value)
+    except ValidationError:
+        return None
+
+
+# Optional in IAM's own model, and an odd one must not keep an account's others from being read.
+LenientTime = Annotated[AwareDatetime | None, BeforeValidator(_drop_odd_time)]
+
+
 class ServerCertificate(Model):
     """The metadata of one server certificate as IAM has it."""
 
-    name: str = Field(alias="ServerCertificateName")
-    id: str = Field(alias="ServerCertificateId")
+    name: str = Field(alias="ServerCertificateName", min_length=1)
+    id: str = Field(alias="ServerCertificateId", min_length=1)
     arn: str = Field(alias="Arn")
     path: str = Field(alias="Path", default="/")
-    # Optional in IAM's own model. Without an expiry nothing is proven.
-    expiration: AwareDatetime | None = Field(alias="Expiration", default=None)
-    upload_date: AwareDatetime | None = Field(alias="UploadDate", default=None)
+    # Without an expiry nothing is proven.
+    expiration: LenientTime = Field(alias="Expiration", default=None)
+    upload_date: LenientTime = Field(alias="UploadDate", default=None)
 
     def is_expired(self, now: datetime) -> bool:
         """Return whether the certificate is proven to have expired by `now`."""
@@ -92,7 +106,11 @@ class IdentifierKind(StrEnum):
 
 
 class CertificateIdentifier(Model):
-    """How a finding names its certificate."""
+    """How a finding names its certificate.
+
+    The last component of whatever form may be the certificate's name or its id: public findings of
+    sister controls end in the resource's id where its documentation has the name.
+    """
 
     kind: IdentifierKind
     text: str
@@ -111,11 +129,14 @@ class CertificateIdentifier(Model):
         return None
 
     @property
-    def name(self) -> str | None:
-        """The certificate's name, if the identifier has one."""
-        if self.arn:
-            return self.arn.name
-        return self.text if self.kind is IdentifierKind.NAME else None
+    def last(self) -> str:
+        """Its last component: the certificate's name, or its id."""
+        return self.arn.name if self.arn else self.text
+
+    @property
+    def may_be_id(self) -> bool:
+        """Whether the last component has the form of a certificate id."""
+        return CERTIFICATE_ID.fullmatch(self.last) is not None
 
     @property
     def proves_absence(self) -> bool:
@@ -125,31 +146,32 @@ class CertificateIdentifier(Model):
         """
         return self.kind is not IdentifierKind.NAME
 
-    def find_in(self, certificates: Iterable[ServerCertificate]) -> ServerCertificate | None:
-        """Return the one certificate of an account that this identifier means, or None."""
+    def find_in(self, certificates: Iterable[ServerCertificate]) -> tuple[ServerCertificate, ...]:
+        """Return the certificates of an account that this identifier may mean.
+
+        None if it is gone, and more than one only if one has another's id as its name.
+        """
         known = tuple(certificates)
-        if self.kind is IdentifierKind.ID:
-            by_id = next((one for one in known if one.id == self.text), None)
-            if by_id:
-                return by_id
-            return next((one for one in known if one.name == self.text), None)
-        same = next((one for one in known if one.name == self.name), None)
-        if same or self.arn is None:
+        if same := tuple(one for one in known if self.last in {one.id, one.name}):
             return same
+        if self.arn is None:
+            return ()
         # IAM keeps names apart without regard to case, so this one was renamed; see `agrees_with`.
-        return next((one for one in known if one.name.casefold() == self.arn.name.casefold()), None)
+        return tuple(one for one in known if one.name.casefold() == self.last.casefold())
 
     def means(self, certificate: ServerCertificate) -> bool:
         """Return whether a certificate of the finding's account has this id, or name and path."""
-        if self.kind is IdentifierKind.ID:
-            return certificate.id == self.text
-        return certificate.name == self.name and self.agrees_with(certificate)
+        return self.agrees_with(certificate) and self.last in {certificate.id, certificate.name}
+
+    def names_id_of(self, certificate: ServerCertificate) -> bool:
+        """Return whether the identifier names a certificate by its id, which never changes."""
+        return self.last == certificate.id
 
     def agrees_with(self, certificate: ServerCertificate) -> bool:
-        """Return whether the certificate found by name has the identifier's name and path.
+        """Return whether the certificate found has the identifier's id, or its name and path.
 
         An ARN without a path agrees with every path: Security Hub may leave it out.
         """
-        return self.arn is None or (
-            self.arn.name == certificate.name and self.arn.path in {"/", certificate.path}
-        )
+        if self.names_id_of(certificate) or self.arn is None:
+            return True
+        return self.arn.name == certificate.name and self.arn.path in {"/", certificate.path}

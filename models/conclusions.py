@@ -1,15 +1,16 @@
 """What is concluded about a certificate, in the words of the note: one function for each case."""
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from models.certificate import CertificateIdentifier, ServerCertificate
+from models.certificate import CertificateIdentifier, IdentifierKind, ServerCertificate
 from models.errors import AwsCallError
 from models.outcome import Conclusion, Outcome
 from models.reference import GapKind, Reference, References
 from models.settings import Settings
-from models.text import fit_list
+from models.text import fit_list, fit_words
 
 RETRIED = "It is checked again with the next sweep."
 # Only what would help: no permission mends an answer that is not understood.
@@ -21,6 +22,18 @@ GAP_ADVICE = {
     GapKind.REJECTED_CREDENTIALS: "Check that the Region and the service are enabled in the "
     "account, or leave the Region out of REGIONS.",
 }
+
+CALL_ADVICE = {
+    GapKind.DENIED_BY_POLICY: "Let the service control policy except the role, and it is retried.",
+    GapKind.REJECTED_CREDENTIALS: "Check that the account is active and its Region enabled.",
+}
+MEMBER_ROLE_ADVICE = (
+    "Deploy the member role (deploy/member-role.yaml) to the account, or check the name in "
+    "MEMBER_ROLE_NAME."
+)
+
+ARN_IN_CONFLICT = re.compile(r"arn:[^\s,;]+")
+CONFLICT_LENGTH = 200
 
 # Regions left out must be named in a note even where there are thirty of them.
 SCOPE_LENGTH = 120
@@ -60,22 +73,57 @@ def conclude_other_partition(partition: str, resource_id: str) -> Conclusion:
 
 def conclude_denied(error: AwsCallError) -> Conclusion:
     """Conclude that a call which the path of a finding needs was refused."""
+    kind = GapKind.of_error(error)
+    cause = (f"{error.operation}: {error.cause}",)
     if error.operation == "AssumeRole":
-        return unverified(
-            "Kept: the account could not be entered:",
-            (f"{error.operation}: {error.cause}",),
-            "Deploy the member role (deploy/member-role.yaml) to the account, or check the name "
-            "in MEMBER_ROLE_NAME.",
-        )
-    advice = (
-        f"Allow {error.operation} to the role that works in this account, and it is retried."
-        if error.is_denial
-        else "The log has the details; it is retried with the next sweep."
-    )
+        advice = MEMBER_ROLE_ADVICE if kind is GapKind.DENIED else CALL_ADVICE.get(kind, RETRIED)
+        return unverified("Kept: the account could not be entered:", cause, advice)
     return unverified(
-        "Kept: a call that the proof needs was refused:",
+        "Kept: a call that the proof needs was refused:", cause, _advise_on_call(error, kind)
+    )
+
+
+def conclude_unvouched(identifier: CertificateIdentifier, error: AwsCallError) -> Conclusion:
+    """Conclude that a certificate is gone, and the archive cannot be asked who deleted it."""
+    return unverified(
+        f"Certificate {identifier.last} is not in the account any more, but it is not known who "
+        "deleted it, because the archive could not be read:",
         (f"{error.operation}: {error.cause}",),
-        advice,
+        _advise_on_call(error, GapKind.of_error(error)),
+    )
+
+
+def conclude_ambiguous(
+    identifier: CertificateIdentifier, found: Sequence[ServerCertificate]
+) -> Conclusion:
+    """Conclude that what a finding names is one certificate's name and another one's id."""
+    return unverified(
+        f"Kept: the finding names {identifier.text}, which may mean more than one certificate:",
+        sorted(f"{one.name} ({one.id})" for one in found),
+        "Rename the certificate that has another one's id as its name.",
+    )
+
+
+def conclude_accepted(certificate: ServerCertificate, finding_id: str) -> Conclusion:
+    """Conclude that somebody suppressed another finding about the certificate."""
+    return Conclusion(
+        outcome=Outcome.EXEMPT,
+        lead=f"Kept: {describe_expiry(certificate)}, but its risk is accepted: finding "
+        f"{finding_id} about it is suppressed.",
+        details=("Set that finding to NEW to have the certificate deleted.",),
+        promise=finding_id,
+    )
+
+
+def conclude_unclear_suppression(
+    certificate: ServerCertificate, findings: Sequence[str]
+) -> Conclusion:
+    """Conclude that a suppressed finding may be about the certificate."""
+    return unverified(
+        f"Kept: {describe_expiry(certificate)}, but a suppressed finding that is not understood "
+        "may be about it:",
+        sorted(findings),
+        "Set that finding to another status if the certificate is not what it is about.",
     )
 
 
@@ -149,25 +197,30 @@ def conclude_dangling(
 
 def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
     """Conclude on a certificate that IAM does not have and no archive record vouches for."""
-    if identifier.proves_absence:
-        return Conclusion(
-            outcome=Outcome.ALREADY_GONE,
-            lead=f"Certificate {identifier.name or identifier.text} does not exist in the account "
-            "any more. It was not deleted by this application.",
+    if not identifier.proves_absence:
+        return unverified(
+            "Kept: no certificate could be found for the finding:",
+            (f"no certificate is named {identifier.text}",),
+            "A bare name proves nothing. Check the certificate by hand.",
         )
-    return unverified(
-        "Kept: no certificate could be found for the finding:",
-        (f"no certificate is named {identifier.text}",),
-        "A bare name proves nothing. Check the certificate by hand.",
+    # An id never changes, while what is missing under its name may be there under another.
+    gone = (
+        "does not exist in the account any more. It was not deleted by this application."
+        if identifier.kind is IdentifierKind.ID
+        else "is not in the account under this name any more: it was deleted or renamed. This "
+        "application did not delete it under this name."
     )
+    return Conclusion(outcome=Outcome.ALREADY_GONE, lead=f"Certificate {identifier.last} {gone}")
 
 
 def conclude_valid(certificate: ServerCertificate) -> Conclusion:
     """Conclude that the certificate under this name has not expired."""
+    until = f"{certificate.expiration:%Y-%m-%d %H:%M} UTC"
     return Conclusion(
         outcome=Outcome.NOT_EXPIRED,
-        lead=f"Kept: certificate {certificate.name} is valid until "
-        f"{certificate.expiration:%Y-%m-%d %H:%M} UTC. It was renewed or replaced.",
+        lead=f"Kept: certificate {certificate.name} is valid until {until}. It was renewed or "
+        "replaced.",
+        promise=until,
     )
 
 
@@ -177,6 +230,28 @@ def conclude_exempt(certificate: ServerCertificate, settings: Settings) -> Concl
         outcome=Outcome.EXEMPT,
         lead=f"Kept: {describe_expiry(certificate)}, but carries the tag "
         f"{settings.exempt_tag_key}. Remove the tag to have it deleted.",
+        promise=f"tag {settings.exempt_tag_key}",
+    )
+
+
+def conclude_conflict(certificate: ServerCertificate, message: str, examined: str) -> Conclusion:
+    """Conclude that IAM refused the delete because something uses the certificate.
+
+    Args:
+        certificate: the certificate.
+        message: what IAM said, in its own words.
+        examined: what the scan examined.
+    """
+    said = fit_words(" ".join(message.split()), CONFLICT_LENGTH)
+    named = sorted({one.rstrip(".,;:)'\"") for one in ARN_IN_CONFLICT.findall(message)})
+    advice = "Replace it there first."
+    return Conclusion(
+        outcome=Outcome.IN_USE,
+        lead=f"Kept: {describe_expiry(certificate)}, but IAM refused to delete it "
+        "(DeleteConflict). It is in use by",
+        items=tuple(named) or (f"something that IAM knows of: {said or 'it says no more'}",),
+        details=(f"IAM says: {said} {advice}" if named else advice,),
+        examined=examined,
     )
 
 
@@ -220,11 +295,12 @@ def conclude_in_grace(
     certificate: ServerCertificate, settings: Settings, *, until: datetime
 ) -> Conclusion:
     """Conclude that the certificate expired too recently; its grace period lasts until then."""
+    end = f"{until:%Y-%m-%d %H:%M} UTC"
     return Conclusion(
         outcome=Outcome.IN_GRACE_PERIOD,
         lead=f"Kept: {describe_expiry(certificate)} and is in its grace period of "
-        f"{settings.grace_period_days} days. It will be deleted after "
-        f"{until:%Y-%m-%d %H:%M} UTC if it is unused then.",
+        f"{settings.grace_period_days} days. It will be deleted after {end} if it is unused then.",
+        promise=f"{settings.grace_period_days} days, until {end}",
     )
 
 
@@ -246,6 +322,13 @@ def _advise_on_gaps(kinds: AbstractSet[GapKind]) -> str:
     return next((text for kind, text in GAP_ADVICE.items() if kind in kinds), RETRIED)
 
 
+def _advise_on_call(error: AwsCallError, kind: GapKind) -> str:
+    """Return what would let a call succeed that was refused."""
+    if kind is GapKind.DENIED:
+        return f"Allow {error.operation} to the role that makes the call, and it is retried."
+    return CALL_ADVICE.get(kind, RETRIED)
+
+
 def unverified(
     lead: str, items: Sequence[str], *advice: str, examined: str = "nothing examined"
 ) -> Conclusion:
@@ -256,4 +339,13 @@ def unverified(
         items=tuple(items),
         details=advice,
         examined=examined,
+    )
+
+
+def conclude_unknown_finding(finding_id: str) -> Conclusion:
+    """Conclude that Security Hub does not have the finding, so nothing vouches for what it says."""
+    return unverified(
+        "Kept: Security Hub does not have the finding, so what it says is not believed:",
+        (f"no finding {finding_id}",),
+        "A sample event can be tried with MODE=DryRun.",
     )

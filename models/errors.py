@@ -58,10 +58,17 @@ class CertificateInUseError(Exception):
     """IAM did not delete a server certificate because something uses it; the message says what."""
 
 
-def describe_invalid(error: ValidationError) -> str:
-    """Return one line that names the invalid fields of a validation error, and their values."""
+def describe_invalid(error: ValidationError, within: tuple[int | str, ...] = ()) -> str:
+    """Return one line that names the invalid fields of a validation error, and their values.
+
+    Args:
+        error: what was found invalid.
+        within: where in the whole input that stands, such as `("detail", "findings", 0)`.
+    """
     causes = [
-        _describe_cause(_describe_field(detail["loc"]), detail["type"], detail["msg"], value)
+        _describe_cause(
+            _describe_field((*within, *detail["loc"])), detail["type"], detail["msg"], value
+        )
         for detail in error.errors(include_url=False, include_context=False)
         for value in [detail["input"]]
     ]

@@ -1,12 +1,13 @@
 """What can arrive: an SQS batch of EventBridge events, or one bare EventBridge event."""
 
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from models.base import Model, Received
 from models.errors import EventError, describe_invalid
-from models.finding import Finding
+from models.finding import Finding, Stranger, parse_finding
 
 SECURITY_HUB_SOURCE = "aws.securityhub"
 SWEEP_SOURCE = "iam26-remediation"
@@ -14,24 +15,30 @@ IMPORTED = "Security Hub Findings - Imported"
 CUSTOM_ACTION = "Security Hub Findings - Custom Action"
 SWEEP = "IAM.26 Sweep"
 
-KNOWN_EVENTS = frozenset(
-    {
-        (SECURITY_HUB_SOURCE, IMPORTED),
-        (SECURITY_HUB_SOURCE, CUSTOM_ACTION),
-        (SWEEP_SOURCE, SWEEP),
-    }
-)
+
+class EntryPoint(StrEnum):
+    """The way a finding came in, which decides how much of it is refused."""
+
+    IMPORTED = "imported"
+    CUSTOM_ACTION = "custom-action"
+    SWEEP = "sweep"
+
+
+ENTRY_POINTS = {
+    (SECURITY_HUB_SOURCE, IMPORTED): EntryPoint.IMPORTED,
+    (SECURITY_HUB_SOURCE, CUSTOM_ACTION): EntryPoint.CUSTOM_ACTION,
+    (SWEEP_SOURCE, SWEEP): EntryPoint.SWEEP,
+}
 
 
 class FindingsDetail(Model):
-    """The findings of an event."""
+    """The findings of an event, not yet parsed: one that is not understood stops no other."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[object, ...]
 
     @field_validator("findings")
     @classmethod
-    def _has_findings(cls, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        # A minimum length would also fail where a finding is invalid, and name the wrong field.
+    def _has_findings(cls, findings: tuple[object, ...]) -> tuple[object, ...]:
         if not findings:
             raise ValueError("has no finding")
         return findings
@@ -53,18 +60,17 @@ class FindingsEvent(Received):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        if (self.source, self.detail_type) not in KNOWN_EVENTS:
+        if (self.source, self.detail_type) not in ENTRY_POINTS:
             raise ValueError(
                 f"source {self.source!r} with detail-type {self.detail_type!r}"
                 " is no event this application knows"
             )
         return self
 
-
-class RecordAttributes(Received):
-    """What SQS knows of a message."""
-
-    receive_count: int = Field(alias="ApproximateReceiveCount", default=1)
+    @property
+    def entry_point(self) -> EntryPoint:
+        """The way its findings came in."""
+        return ENTRY_POINTS[self.source, self.detail_type]
 
 
 class SqsRecord(Model):
@@ -72,14 +78,12 @@ class SqsRecord(Model):
 
     message_id: str = Field(alias="messageId", min_length=1)
     body: object = None
-    attributes: object = None
 
 
 class RecordContent(Received):
     """What a message says; its body is a findings event, not yet parsed."""
 
     body: str
-    attributes: RecordAttributes = RecordAttributes()
 
 
 class SqsBatch(Model):
@@ -100,18 +104,25 @@ def parse_event(event: object) -> FindingsEvent:
         raise EventError(describe_invalid(error)) from error
 
 
-def parse_record(record: SqsRecord) -> tuple[FindingsEvent, bool]:
-    """Return the findings event in an SQS record, and whether it was delivered before.
+def parse_record(record: SqsRecord) -> FindingsEvent:
+    """Return the findings event in an SQS record.
 
     Raises:
         EventError: the body is no JSON, or no event this application knows.
     """
     try:
         content = RecordContent.model_validate(record.model_dump())
-        event = FindingsEvent.model_validate_json(content.body)
+        return FindingsEvent.model_validate_json(content.body)
     except ValidationError as error:
         raise EventError(describe_invalid(error)) from error
-    return event, content.attributes.receive_count > 1
+
+
+def parse_findings(event: FindingsEvent) -> list[Finding | Stranger | EventError]:
+    """Return each finding of an event, or the error that names what is not understood of it."""
+    return [
+        parse_finding(raw, ("detail", "findings", number))
+        for number, raw in enumerate(event.detail.findings)
+    ]
 
 
 def parse_batch(event: object) -> SqsBatch:

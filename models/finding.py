@@ -4,18 +4,42 @@ https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-fo
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, Field
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from models.base import Received
+from models.base import Model, Received
 from models.certificate import CertificateIdentifier
+from models.errors import EventError, describe_invalid
 
 CONTROL_ID = "IAM.26"
+ACCOUNT_RESOURCE = "AWS::::Account:"
 SECURITY_HUB_PRODUCT = re.compile(
     r"arn:[\w-]+:securityhub:[\w-]+::product/aws/securityhub", re.ASCII
 )
+
+LEAP_SECOND = re.compile(r"(T[0-9]{2}:[0-9]{2}):60")
+SHORT_OFFSET = re.compile(r"(:[0-9.]+[+-][0-9]{2})\Z")
+
+
+def _normalize_time(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # Python's clock has no second of 60.
+    return SHORT_OFFSET.sub(r"\1:00", LEAP_SECOND.sub(r"\1:59", value))
+
+
+# A time as the finding format allows it: the offset may lack its minutes, and the second may be 60.
+AsffTime = Annotated[AwareDatetime, BeforeValidator(_normalize_time)]
 
 
 class WorkflowStatus(StrEnum):
@@ -59,6 +83,13 @@ class Note(Received):
     updated_by: str | None = Field(alias="UpdatedBy", default=None)
 
 
+def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 class FindingKey(NamedTuple):
     """What Security Hub knows a finding by."""
 
@@ -72,7 +103,11 @@ class Finding(Received):
     id: str = Field(alias="Id", min_length=1)
     product_arn: str = Field(alias="ProductArn", min_length=1)
     account_id: str = Field(alias="AwsAccountId", pattern=r"^[0-9]{12}$")
-    created_at: AwareDatetime = Field(alias="CreatedAt")
+    created_at: AsffTime = Field(alias="CreatedAt")
+    # When Security Hub evaluated it last; what people write on it leaves this alone.
+    updated_at: Annotated[AsffTime | None, WrapValidator(_drop_unreadable)] = Field(
+        alias="UpdatedAt", default=None
+    )
     resources: tuple[Resource, ...] = Field(alias="Resources", default=())
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())
@@ -102,17 +137,19 @@ class Finding(Received):
                 return identifier
         return None
 
+    @property
+    def is_about_account(self) -> bool:
+        """Whether the finding is about a whole account, as where it has no certificate at all."""
+        return (self.resource_id or "").startswith(ACCOUNT_RESOURCE)
+
     def find_foreign_trait(self) -> str | None:
         """Return why this finding is not IAM.26 of Security Hub itself, or None if it is.
 
         Anyone with `securityhub:BatchImportFindings` can import a finding with any control id,
         but only Security Hub itself writes under this product.
         """
-        if self.compliance.security_control_id != CONTROL_ID:
-            return f"the finding is of control {self.compliance.security_control_id or 'none'}"
-        if not SECURITY_HUB_PRODUCT.fullmatch(self.product_arn):
-            return f"the finding is not Security Hub's own: its product is {self.product_arn}"
-        return None
+        control_id = self.compliance.security_control_id or "none"
+        return _find_other_control(control_id) or _find_other_product(self.product_arn)
 
     def find_settled_trait(self) -> str | None:
         """Return why this finding, as it is now, asks for no action, or None if it does ask."""
@@ -123,3 +160,69 @@ class Finding(Received):
         if self.workflow.status is WorkflowStatus.SUPPRESSED:
             return "the finding is suppressed, which means that the risk is accepted"
         return None
+
+
+class Stranger(Model):
+    """What is known of a finding that is not understood, and is not ours whatever it says.
+
+    Attributes:
+        trait: why it is not ours.
+        workflow_status: as it came, which may be a status that is not known here.
+    """
+
+    trait: str
+    id: str | None
+    product_arn: str | None
+    account_id: str | None
+    workflow_status: str | None
+
+
+def parse_finding(
+    raw: object, within: tuple[int | str, ...] = ()
+) -> Finding | Stranger | EventError:
+    """Return the finding in what was sent, or the error that names the field if it may be ours.
+
+    Args:
+        raw: a finding in the AWS Security Finding Format, decoded.
+        within: where it stands in the whole input, for the error.
+    """
+    try:
+        return Finding.model_validate(raw)
+    except ValidationError as error:
+        return _recognize_stranger(raw) or EventError(describe_invalid(error, within))
+
+
+def _recognize_stranger(raw: object) -> Stranger | None:
+    """Return what is known of a finding if something in it says that it is not ours."""
+    control_id = _read_text(raw, "Compliance", "SecurityControlId")
+    product_arn = _read_text(raw, "ProductArn")
+    # What cannot be read says nothing: a finding without its control may still be ours.
+    trait = (control_id and _find_other_control(control_id)) or (
+        product_arn and _find_other_product(product_arn)
+    )
+    if not trait:
+        return None
+    return Stranger(
+        trait=trait,
+        id=_read_text(raw, "Id"),
+        product_arn=product_arn,
+        account_id=_read_text(raw, "AwsAccountId"),
+        workflow_status=_read_text(raw, "Workflow", "Status"),
+    )
+
+
+def _find_other_control(control_id: str) -> str | None:
+    return None if control_id == CONTROL_ID else f"the finding is of control {control_id}"
+
+
+def _find_other_product(product_arn: str) -> str | None:
+    if SECURITY_HUB_PRODUCT.fullmatch(product_arn):
+        return None
+    return f"the finding is not Security Hub's own: its product is {product_arn}"
+
+
+def _read_text(raw: object, *path: str) -> str | None:
+    """Return the text at a path of what was sent, or None if there is none."""
+    for name in path:
+        raw = raw.get(name) if isinstance(raw, Mapping) else None
+    return raw or None if isinstance(raw, str) else None

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from models.base import Model
 from models.finding import Finding, WorkflowStatus
+from models.reference import without_counts
 from models.text import fingerprint, fit_list, fit_sentences
 
 UPDATED_BY = "iam26-remediation"
@@ -18,6 +19,10 @@ OUTCOME_FIELD = "iam26Outcome"
 CERTIFICATE_FIELD = "iam26Certificate"
 CHECKED_AT_FIELD = "iam26CheckedAt"
 REFERENCES_FIELD = "iam26References"
+CERTIFICATE_ID_FIELD = "iam26CertificateId"
+COMPARED_FIELDS = {OUTCOME_FIELD, CERTIFICATE_ID_FIELD, REFERENCES_FIELD}
+# An update cannot remove the id that an earlier outcome left.
+UNKNOWN_ID = "unknown"
 
 
 class Outcome(StrEnum):
@@ -67,6 +72,8 @@ class Conclusion(Model):
     # Sentences that follow as far as there is room, the most important first.
     details: tuple[str, ...] = ()
     examined: str = "nothing examined"
+    # What the note promises and another day or another setting may change, such as a date.
+    promise: str = ""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -88,17 +95,25 @@ class Conclusion(Model):
     def references_field(self) -> str:
         """What refers to the certificate or what the proof lacks, else what was examined."""
         if not self.items:
-            return self.examined
-        # Cut lists of different sets must stay different: see `is_same_as`.
+            return self.promise or self.examined
+        # Cut lists of different sets must stay different: see `is_written_on`.
         mark = f" [{fingerprint(self.items)}]"
         return fit_list(self.items, FIELD_VALUE_LENGTH, mark=mark)
 
-    def is_written_on(self, finding: Finding) -> bool:
-        """Return whether a finding already says this: same outcome, same referrers or gaps."""
+    def is_written_on(self, finding: Finding, certificate_id: str | None) -> bool:
+        """Return whether a finding already says this of the same certificate.
+
+        The same are outcome, certificate id, referrers or gaps, and promise; not counts and times.
+        """
         fields = finding.user_defined_fields
-        if len(fields) >= FIELD_COUNT and REFERENCES_FIELD not in fields:
-            # There was no room for ours; the note says the same, counts included.
-            return (finding.note.updated_by, finding.note.text) == (UPDATED_BY, self.note)
+        if len(fields) >= FIELD_COUNT and COMPARED_FIELDS - fields.keys():
+            # There was no room for ours, but the note says the same.
+            written = (finding.note.updated_by, without_counts(finding.note.text or ""))
+            return written == (UPDATED_BY, without_counts(self.note))
         if fields.get(OUTCOME_FIELD) != self.outcome:
             return False
-        return not self.items or fields.get(REFERENCES_FIELD) == self.references_field
+        if fields.get(CERTIFICATE_ID_FIELD) != (certificate_id or UNKNOWN_ID):
+            return False
+        if not self.items and not self.promise:
+            return True
+        return fields.get(REFERENCES_FIELD) == self.references_field

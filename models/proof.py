@@ -4,7 +4,7 @@
 `Proof`, and nothing is deleted without one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from models.certificate import (
     ServerCertificate,
 )
 from models.conclusions import (
+    conclude_accepted,
     conclude_dangling,
     conclude_exempt,
     conclude_gaps,
@@ -26,10 +27,12 @@ from models.conclusions import (
     conclude_other_account,
     conclude_other_partition,
     conclude_replaced,
+    conclude_unclear_suppression,
     conclude_unknown_arn,
     conclude_unknown_expiry,
     conclude_valid,
 )
+from models.errors import EventError
 from models.finding import Finding
 from models.outcome import Conclusion
 from models.reference import References
@@ -121,7 +124,39 @@ def screen_tags(
     certificate: ServerCertificate, tags: Mapping[str, str], settings: Settings
 ) -> Conclusion | None:
     """Return that somebody wants the certificate kept, as its tags show, or None."""
-    return conclude_exempt(certificate, settings) if settings.exempt_tag_key in tags else None
+    exempt = settings.exempt_tag_key.strip().casefold()
+    if exempt in {key.strip().casefold() for key in tags}:
+        return conclude_exempt(certificate, settings)
+    return None
+
+
+def screen_suppressed(
+    certificate: ServerCertificate, suppressed: Iterable[Finding | EventError]
+) -> Conclusion | None:
+    """Return that somebody accepted the risk of a certificate, or None.
+
+    Args:
+        certificate: the certificate as IAM has it.
+        suppressed: the suppressed findings of the control in its account, of whichever standard.
+    """
+    unclear: list[str] = []
+    for finding in suppressed:
+        if isinstance(finding, EventError):
+            unclear.append(str(finding))
+        elif finding.find_foreign_trait() or finding.is_about_account:
+            continue
+        elif (identifier := finding.certificate_identifier) is None:
+            unclear.append(f"finding {finding.id} names {finding.resource_id or 'no resource'}")
+        elif _concerns(identifier, certificate):
+            return conclude_accepted(certificate, finding.id)
+    return conclude_unclear_suppression(certificate, unclear) if unclear else None
+
+
+def _concerns(identifier: CertificateIdentifier, certificate: ServerCertificate) -> bool:
+    own = CertificateArn.parse(certificate.arn)
+    if identifier.arn and own and identifier.arn.account_id != own.account_id:
+        return False
+    return bool(identifier.find_in((certificate,)))
 
 
 def prove(

@@ -20,6 +20,9 @@ PLAIN_PROTOCOLS = frozenset({"HTTP", "TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", 
 
 ACM_CERTIFICATE_ARN = re.compile(r"arn:[\w-]+:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+", re.ASCII)
 
+# See `References.summary`.
+EXAMINED = re.compile(r"examined \d+ resources? of \d+ kinds? in \d+ Regions?")
+
 # AWS answers these where it does not know or accept the account, as in a Region that is being
 # disabled: no permission in a policy would help.
 REJECTED_CREDENTIALS = frozenset(
@@ -271,6 +274,11 @@ def _is_understood(
     if arn and arn.account_id != account_id:
         return True
     return any(_is_named(certificate, identifier) for certificate in known)
+
+
+def without_counts(text: str) -> str:
+    """Return a text without what scans have examined, which changes from one to the next."""
+    return EXAMINED.sub("", text)
 
 
 def _count(number: int, noun: str) -> str:

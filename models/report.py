@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from models.base import Model
-from models.finding import FindingKey, WorkflowStatus
+from models.finding import Finding, FindingKey, WorkflowStatus
 from models.outcome import (
     CERTIFICATE_FIELD,
+    CERTIFICATE_ID_FIELD,
     CHECKED_AT_FIELD,
     FIELD_COUNT,
     FIELD_VALUE_LENGTH,
     OUTCOME_FIELD,
     REFERENCES_FIELD,
+    UNKNOWN_ID,
     Conclusion,
     Outcome,
 )
@@ -26,12 +29,17 @@ class CertificateReport(Model):
     # The certificate's ARN, or the closest that the finding has; None if it names no certificate.
     arn: str | None
     resource_id: str
+    certificate_id: str | None
     conclusion: Conclusion
 
     @property
     def outcome(self) -> Outcome:
         """What came of it."""
         return self.conclusion.outcome
+
+    def is_written_on(self, finding: Finding) -> bool:
+        """Return whether a finding already says this: see `Conclusion.is_written_on`."""
+        return self.conclusion.is_written_on(finding, self.certificate_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,6 @@ class WriteResult:
 class FindingUpdate(Model):
     """What is written on findings that get the same note and fields."""
 
-    region: str
     status: WorkflowStatus
     note: str
     fields: dict[str, str]
@@ -72,6 +79,7 @@ def describe_fields(report: CertificateReport, checked_at: datetime) -> dict[str
     return {
         # First what tells an unchanged outcome, in case there is not room for all.
         OUTCOME_FIELD: report.outcome.value,
+        CERTIFICATE_ID_FIELD: report.certificate_id or UNKNOWN_ID,
         REFERENCES_FIELD: report.conclusion.references_field,
         CERTIFICATE_FIELD: fit_words(report.arn or report.resource_id, FIELD_VALUE_LENGTH),
         CHECKED_AT_FIELD: checked_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -90,10 +98,10 @@ HEADLINES = {
 
 
 class Notification(Model):
-    """One message for people: what came of the certificates of an account."""
+    """One message for people: what came of the certificates of an account, or of all of them."""
 
     account_id: str
-    outcome: Outcome
+    outcome: Outcome | Literal["digest"]
     subject: str
     text: str
 

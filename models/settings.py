@@ -14,6 +14,10 @@ from models.errors import SettingsError, describe_invalid
 REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
 MemberRoleName = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$")]
+TopicArn = Annotated[
+    str | None, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")
+]
+RATE = re.compile(r"rate\((?P<number>[1-9][0-9]{0,4}) (?P<unit>minute|hour|day)s?\)")
 
 
 class Mode(StrEnum):
@@ -28,6 +32,13 @@ class DeniedRegions(StrEnum):
 
     UNVERIFIED = "Unverified"
     OUT_OF_SCOPE = "OutOfScope"
+
+
+class AutoRemediation(StrEnum):
+    """Whether findings are worked on without a person who asks for it."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
 
 
 def _split_regions(value: object) -> object:
@@ -77,11 +88,7 @@ class Settings(_Environment):
     archive_bucket: str | None = Field(
         alias="ARCHIVE_BUCKET", default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
     )
-    topic_arn: str | None = Field(
-        alias="TOPIC_ARN",
-        default=None,
-        pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$",
-    )
+    topic_arn: TopicArn = Field(alias="TOPIC_ARN", default=None)
 
     @model_validator(mode="after")
     def _archive_before_delete(self) -> Self:
@@ -100,3 +107,18 @@ class SweepSettings(_Environment):
 
     queue_url: str = Field(alias="QUEUE_URL", pattern=r"^https?://\S+$")
     member_role_name: MemberRoleName = Field(alias="MEMBER_ROLE_NAME", default=None)
+    auto_remediation: AutoRemediation = Field(
+        alias="AUTO_REMEDIATION", default=AutoRemediation.ENABLED
+    )
+    topic_arn: TopicArn = Field(alias="TOPIC_ARN", default=None)
+    schedule: str = Field(
+        alias="SWEEP_SCHEDULE", default="rate(1 day)", pattern=r"^(rate|cron)\(.+\)$"
+    )
+
+    @property
+    def period(self) -> timedelta:
+        """How long after a sweep the next one starts; a day where the schedule does not tell."""
+        rate = RATE.fullmatch(self.schedule)
+        if rate is None:
+            return timedelta(days=1)
+        return timedelta(**{f"{rate['unit']}s": int(rate["number"])})

@@ -3,30 +3,62 @@
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
 from models.base import Model
-from models.events import SWEEP, SWEEP_SOURCE
+from models.events import SWEEP, SWEEP_SOURCE, EntryPoint
 from models.finding import Finding, WorkflowStatus
-from models.outcome import OUTCOME_FIELD
+from models.outcome import CHECKED_AT_FIELD
+from models.refusal import find_taken_trait
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 # has it at 1 MiB by now; older endpoints, and what receives it, take a quarter of that.
 MESSAGE_BYTES = 256 * 1024
 ENVELOPE_BYTES = 1024
 
+# Checks come once a day or more often, and one may end after a delete that it has not seen. What
+# fails later than that is still there.
+EVALUATED_AGAIN_AFTER = timedelta(hours=26)
+
 
 def is_left_open(finding: Finding) -> bool:
-    """Return whether a finding is still to be worked on: NEW, or NOTIFIED by this application.
+    """Return whether a finding is still to be worked on.
 
-    One that a person or a ticket system set to NOTIFIED is theirs.
+    It is while it is NEW, or NOTIFIED by this application, or RESOLVED by it although Security Hub
+    evaluated it again since. What a person or a ticket system closed or took is theirs.
     """
     if finding.find_foreign_trait() or finding.find_settled_trait():
         return False
-    if finding.workflow.status is WorkflowStatus.NOTIFIED:
-        return OUTCOME_FIELD in finding.user_defined_fields
-    return finding.workflow.status is WorkflowStatus.NEW
+    if find_taken_trait(finding, EntryPoint.SWEEP):
+        return False
+    return finding.workflow.status is not WorkflowStatus.RESOLVED or _was_evaluated_again(finding)
+
+
+def is_closed_by_us(finding: Finding) -> bool:
+    """Return whether this application set a finding to RESOLVED, and nobody changed that since."""
+    return (
+        finding.workflow.status is WorkflowStatus.RESOLVED
+        and find_taken_trait(finding, EntryPoint.SWEEP) is None
+    )
+
+
+def read_checked_at(finding: Finding) -> datetime | None:
+    """Return when this application examined a finding, or None if that is not understood."""
+    try:
+        checked_at = datetime.fromisoformat(finding.user_defined_fields.get(CHECKED_AT_FIELD, ""))
+    except ValueError:
+        return None
+    return checked_at if checked_at.tzinfo else None
+
+
+def _was_evaluated_again(finding: Finding) -> bool:
+    if finding.updated_at is None:
+        return False
+    checked_at = read_checked_at(finding)
+    # Another look does no harm; a finding that was closed by mistake would.
+    return checked_at is None or finding.updated_at - checked_at > EVALUATED_AGAIN_AFTER
 
 
 class Envelope(Model):

@@ -19,7 +19,6 @@ from models.archive import (
 from models.certificate import (
     CertificateFiles,
     CertificateIdentifier,
-    IdentifierKind,
     ServerCertificate,
 )
 from models.errors import (
@@ -29,7 +28,17 @@ from models.errors import (
     EventError,
     TransientError,
 )
-from models.finding import Finding, FindingKey, Workflow
+from models.events import EntryPoint
+from models.finding import (
+    CONTROL_ID,
+    Finding,
+    FindingKey,
+    Note,
+    Stranger,
+    Workflow,
+    WorkflowStatus,
+)
+from models.outcome import UPDATED_BY
 from models.reference import Coverage, Gap, Reference, References
 from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
@@ -60,6 +69,7 @@ class FailsOnRequest:
     def __init__(self) -> None:
         self.failures: Failures = {}
         self.before: dict[str, Callable[[], None]] = {}
+        self.watchers: list[Callable[[str], None]] = []
         self.calls: list[str] = []
 
     def fail(self, operation: str, *errors: Exception) -> None:
@@ -67,6 +77,8 @@ class FailsOnRequest:
 
     def enter(self, operation: str) -> None:
         self.calls.append(operation)
+        for watch in self.watchers:
+            watch(operation)
         if hook := self.before.pop(operation, None):
             hook()
         if pending := self.failures.get(operation):
@@ -87,6 +99,13 @@ class FakeCertificates(FailsOnRequest):
         self.stored[certificate.name] = CertificateFiles(
             certificate=certificate, body="-----BEGIN CERTIFICATE-----", tags=tags or {}
         )
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a certificate as `UpdateServerCertificate` does: its id stays."""
+        files = self.stored.pop(name)
+        arn = files.certificate.arn.removesuffix(name) + new_name
+        certificate = files.certificate.model_copy(update={"name": new_name, "arn": arn})
+        self.stored[new_name] = files.model_copy(update={"certificate": certificate})
 
     def list_all(self) -> Sequence[ServerCertificate]:
         self.enter("ListServerCertificates")
@@ -181,21 +200,32 @@ class FakeSecurityHub(FailsOnRequest):
         self.stored: dict[FindingKey, Finding] = {}
         self.notes: dict[FindingKey, str] = {}
         self.unreadable: dict[FindingKey, EventError] = {}
-        self.reads: list[tuple[str, list[FindingKey]]] = []
+        self.strangers: dict[FindingKey, Stranger] = {}
+        self.reads: list[list[FindingKey]] = []
         self.updates: list[FindingUpdate] = []
+        self.unclear_suppressed: list[EventError] = []
         self.rejected: dict[FindingKey, str] = {}
         self.postponed: dict[FindingKey, str] = {}
 
     def put(self, finding: Finding) -> None:
         self.stored[finding.key] = finding
 
-    def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> dict[FindingKey, Finding | EventError]:
+    def read(self, keys: Sequence[FindingKey]) -> dict[FindingKey, Finding | Stranger | EventError]:
         self.enter("GetFindings")
-        self.reads.append((region, list(keys)))
-        shown = self.stored | self.unreadable
+        self.reads.append(list(keys))
+        shown = self.stored | self.unreadable | self.strangers
         return {key: shown[key] for key in keys if key in shown}
+
+    def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
+        self.enter("GetFindings (suppressed)")
+        suppressed = [
+            finding
+            for finding in self.stored.values()
+            if finding.account_id == account_id
+            and finding.workflow.status is WorkflowStatus.SUPPRESSED
+            and finding.compliance.security_control_id == CONTROL_ID
+        ]
+        return [*suppressed, *self.unclear_suppressed]
 
     def write(self, update: FindingUpdate) -> WriteResult:
         self.enter("BatchUpdateFindings")
@@ -211,6 +241,7 @@ class FakeSecurityHub(FailsOnRequest):
                 self.stored[key] = self.stored[key].model_copy(
                     update={
                         "workflow": Workflow(status=update.status),
+                        "note": Note(text=update.note, updated_by=UPDATED_BY),
                         "user_defined_fields": update.fields,
                     }
                 )
@@ -225,24 +256,44 @@ class FakeArchive(FailsOnRequest):
         self.versions: list[tuple[str, datetime, ArchiveRecord]] = []
         self._clock = clock
 
-    def write(self, account_id: str, record: ArchiveRecord) -> str:
+    def update(
+        self,
+        account_id: str,
+        known: StoredRecord | None,
+        change: Callable[[ArchiveRecord | None], ArchiveRecord],
+    ) -> StoredRecord:
         self.enter("PutObject")
-        key = compose_key(account_id, record.files)
+        record = change(known.record if known else None)
+        key = compose_key(account_id, record.files.certificate)
+        current = self.find(key)
+        if (current and current.version) != (known and known.version):
+            record = change(current.record if current else None)
         self.versions.append((key, self._clock(), record))
-        return f"s3://archive/{key}"
+        return StoredRecord(f"s3://archive/{key}", record, str(len(self.versions)))
+
+    def put(self, account_id: str, record: ArchiveRecord) -> str:
+        """Put a record over any earlier one, and return its location."""
+        return self.update(account_id, None, lambda _: record).location
+
+    def find(self, key: str) -> StoredRecord | None:
+        """Return the record that is stored under a key, or None."""
+        newest = None
+        for number, (stored, _, record) in enumerate(self.versions, start=1):
+            if stored == key:
+                newest = StoredRecord(f"s3://archive/{key}", record, str(number))
+        return newest
 
     def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> list[StoredRecord]:
         self.enter("ListObjectsV2")
-        by_id = identifier.kind is IdentifierKind.ID
-        prefix = compose_prefix(account_id, None if by_id else identifier.name)
-        newest = {
-            key: record
-            for key, at, record in self.versions
+        prefix = compose_prefix(account_id, None if identifier.may_be_id else identifier.last)
+        keys = {
+            key
+            for key, at, _ in self.versions
             if key.startswith(prefix) and at >= since.replace(microsecond=0)
         }
-        return [StoredRecord(f"s3://archive/{key}", record) for key, record in newest.items()]
+        return [stored for key in sorted(keys) if (stored := self.find(key))]
 
 
 class FakeNotifications(FailsOnRequest):
@@ -263,12 +314,12 @@ class FakeFindingSearch(FailsOnRequest):
     def __init__(self, *pages: Sequence[Finding | EventError]) -> None:
         super().__init__()
         self.pages = pages
-        self.searches: list[tuple[str, str | None]] = []
+        self.searches: list[str | None] = []
 
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
-        self.searches.append((region, account_id))
+        self.searches.append(account_id)
         for page in self.pages:
             self.enter("GetFindings")
             yield page
@@ -287,8 +338,12 @@ class FakeQueue(FailsOnRequest):
 
 
 def make_arrival(finding: Finding | None = None, **overrides: Any) -> Arrival:
-    """Return the arrival of a finding in us-east-1."""
-    fields: dict[str, Any] = {"region": "us-east-1", "event_id": "event"}
+    """Return the arrival of a new finding by the queue."""
+    fields: dict[str, Any] = {
+        "event_id": "event",
+        "entry_point": EntryPoint.IMPORTED,
+        "is_queued": True,
+    }
     return Arrival(finding or make_finding(), **fields | overrides)
 
 
@@ -377,12 +432,22 @@ class World:
         """Let an operation fail once, whichever fake it belongs to."""
         if operation == "scan" and not isinstance(error, TransientError):
             return  # a scan turns refusals into gaps
-        for fake in (
+        for fake in self.fakes:
+            fake.fail(operation, error)
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Let somebody see each call right before it is answered, whichever fake it asks."""
+        for fake in self.fakes:
+            fake.watchers.append(watcher)
+
+    @property
+    def fakes(self) -> tuple[FailsOnRequest, ...]:
+        """Everything that the application calls."""
+        return (
             self.accounts,
             self.account,
             self.certificates,
             self.security_hub,
             self.archive,
             self.notifications,
-        ):
-            fake.fail(operation, error)
+        )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from handlers.aws.answers import IncompleteReadingError, require_part, require_text
 from handlers.aws.certificates import Certificates
 from handlers.aws.clients import Clients, Credentials
 from handlers.aws.errors import translated_errors
@@ -60,7 +61,9 @@ class Identity:
             if self._account_id is None:
                 sts: STSClient = self._clients.get("sts")
                 with translated_errors("GetCallerIdentity"):
-                    self._account_id = sts.get_caller_identity()["Account"]
+                    self._account_id = require_text(
+                        sts.get_caller_identity(), "Account", "the answer"
+                    )
             return self._account_id
 
 
@@ -119,10 +122,11 @@ class Accounts:
         sts: STSClient = self._clients.get("sts")
         with translated_errors("AssumeRole"):
             answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION_NAME)
-        given = answer["Credentials"]
-        return Credentials(
-            given["AccessKeyId"],
-            given["SecretAccessKey"],
-            given["SessionToken"],
-            given["Expiration"],
-        )
+            given = require_part(answer, "Credentials", "the answer")
+            names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            signing = [require_text(given, name, "the credentials") for name in names]
+            expires_at = given.get("Expiration")
+            if not isinstance(expires_at, datetime):
+                raise IncompleteReadingError("the credentials have no Expiration")
+            key_id, secret, token = signing
+            return Credentials(key_id, secret, token, expires_at)

@@ -5,18 +5,26 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
+from handlers.aws.answers import check_truncation, require_text
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
-from models.certificate import CertificateIdentifier, IdentifierKind
-from models.errors import AwsCallError
+from models.certificate import CertificateIdentifier
+from models.errors import AwsCallError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+# Others that work on the same certificate write a few times each.
+WRITE_ATTEMPTS = 5
+# The record has another version than was seen, another write of it is under way, or it is gone.
+CHANGED_MEANWHILE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
 class Archive:
@@ -38,18 +46,34 @@ class Archive:
         client: S3Client = self._clients.get("s3")
         return client
 
-    def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record over any earlier one of the same certificate, and return its location."""
-        key = compose_key(account_id, record.files)
-        with translated_errors("PutObject"):
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=record.model_dump_json(by_alias=True, indent=2).encode(),
-                ContentType="application/json",
-                ExpectedBucketOwner=self._read_owner(),
-            )
-        return self._locate(key)
+    def update(
+        self,
+        account_id: str,
+        known: StoredRecord | None,
+        change: Callable[[ArchiveRecord | None], ArchiveRecord],
+    ) -> StoredRecord:
+        """Change the record of one certificate, and return it as it is stored then.
+
+        Each write is conditional on the version that `change` saw, so another invocation's is never
+        overwritten: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+
+        Args:
+            account_id: the certificate's account.
+            known: the record as it was last stored; None if there was none.
+            change: returns the record to store for the one that is there.
+
+        Raises:
+            AwsCallError: the archive may not be written, or its record cannot be understood.
+            TransientError: it could not answer now, or others change the record all the time.
+        """
+        for _ in range(WRITE_ATTEMPTS):
+            record = change(known.record if known else None)
+            key = compose_key(account_id, record.files.certificate)
+            version = self._put(key, record, known.version if known else None)
+            if version:
+                return StoredRecord(self._locate(key), record, version)
+            known = self._find(key)
+        raise TransientError(f"the archive record {key} is changed by others all the time")
 
     def list_records(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
@@ -60,40 +84,69 @@ class Archive:
             AwsCallError: the archive may not be read, or a record cannot be understood.
             TransientError: S3 could not answer now.
         """
-        return [
-            StoredRecord(self._locate(key), self._read(key))
-            for key in self._list_newer(account_id, identifier, since)
-        ]
+        keys = self._list_newer(account_id, identifier, since)
+        return [stored for key in keys if (stored := self._find(key))]
 
     def _list_newer(
         self, account_id: str, identifier: CertificateIdentifier, since: datetime
     ) -> list[str]:
-        by_id = identifier.kind is IdentifierKind.ID
-        prefix = compose_prefix(account_id, None if by_id else identifier.name)
+        by_name = None if identifier.may_be_id else identifier.last
         with translated_errors("ListObjectsV2"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix, ExpectedBucketOwner=self._read_owner()
+                Bucket=self._bucket,
+                Prefix=compose_prefix(account_id, by_name),
+                ExpectedBucketOwner=self._read_owner(),
             )
-            newer = [
-                listed["Key"]
-                for page in pages
-                for listed in page.get("Contents", [])
-                # Whole seconds: S3 lists no finer time than that.
-                if listed["LastModified"] >= since.replace(microsecond=0)
-            ]
-        ending = f"/{identifier.text}.json" if by_id else ".json"
-        return [key for key in newer if key.endswith(ending)]
+            newer = []
+            for page in pages:
+                check_truncation(page, "a page", marker="NextContinuationToken")
+                newer += [
+                    require_text(listed, "Key", "an object")
+                    for listed in page.get("Contents", [])
+                    # Whole seconds: S3 lists no finer time than that.
+                    if listed["LastModified"] >= since.replace(microsecond=0)
+                ]
+        parts = (f"/{identifier.last}/", f"/{identifier.last}.json")
+        return [key for key in newer if any(part in key for part in parts)]
 
     def _locate(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 
-    def _read(self, key: str) -> ArchiveRecord:
+    def _put(self, key: str, record: ArchiveRecord, version: str | None) -> str | None:
+        """Write a record over a version of it (None: over none), and return the version it is now.
+
+        None means that it was changed meanwhile, and nothing was written.
+        """
+        condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
+        put: Any = self._s3.put_object
+        with translated_errors("PutObject"):
+            try:
+                answer = put(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=record.model_dump_json(by_alias=True, indent=2).encode(),
+                    ContentType="application/json",
+                    ExpectedBucketOwner=self._read_owner(),
+                    **condition,
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] in CHANGED_MEANWHILE:
+                    return None
+                raise
+            return require_text(answer, "ETag", "the answer")
+
+    def _find(self, key: str) -> StoredRecord | None:
+        """Return a record, or None if there is none."""
         with translated_errors("GetObject"):
-            answer = self._s3.get_object(
-                Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._read_owner()
-            )
-            body = answer["Body"].read()
+            try:
+                answer = self._s3.get_object(
+                    Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._read_owner()
+                )
+            except self._s3.exceptions.NoSuchKey:
+                return None
+            body, version = answer["Body"].read(), require_text(answer, "ETag", "the answer")
         try:
-            return ArchiveRecord.model_validate_json(body)
+            record = ArchiveRecord.model_validate_json(body)
         except ValidationError as error:
             raise AwsCallError("GetObject", "UnreadableRecord") from error
+        return StoredRecord(self._locate(key), record, version)

@@ -3,8 +3,18 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.html
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from handlers.aws.answers import (
+    IncompleteReadingError,
+    check_truncation,
+    require_list,
+    require_part,
+    require_text,
+)
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.certificate import CertificateFiles, ServerCertificate
@@ -13,6 +23,7 @@ from models.errors import (
     CertificateInUseError,
     DeleteUnansweredError,
     TransientError,
+    describe_invalid,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +54,9 @@ class Certificates:
                 PaginationConfig={"PageSize": PAGE_SIZE}
             )
             return tuple(
-                ServerCertificate.model_validate(metadata)
+                _parse(metadata)
                 for page in pages
-                for metadata in page["ServerCertificateMetadataList"]
+                for metadata in _read_page(page, "ServerCertificateMetadataList")
             )
 
     def read_tags(self, name: str) -> dict[str, str]:
@@ -59,7 +70,7 @@ class Certificates:
                 pages = self._iam.get_paginator("list_server_certificate_tags").paginate(
                     ServerCertificateName=name
                 )
-                return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+                return _read_tags(tag for page in pages for tag in _read_page(page, "Tags"))
             except self._iam.exceptions.NoSuchEntityException as error:
                 raise CertificateGoneError(name) from error
 
@@ -74,13 +85,15 @@ class Certificates:
                 answer = self._iam.get_server_certificate(ServerCertificateName=name)
             except self._iam.exceptions.NoSuchEntityException as error:
                 raise CertificateGoneError(name) from error
-        given = answer["ServerCertificate"]
-        return CertificateFiles(
-            certificate=ServerCertificate.model_validate(given["ServerCertificateMetadata"]),
-            body=given["CertificateBody"],
-            chain=given.get("CertificateChain"),
-            tags={tag["Key"]: tag["Value"] for tag in given.get("Tags", [])},
-        )
+            given = require_part(answer, "ServerCertificate", "the answer")
+            return CertificateFiles(
+                certificate=_parse(
+                    require_part(given, "ServerCertificateMetadata", "the certificate")
+                ),
+                body=require_text(given, "CertificateBody", "the certificate"),
+                chain=given.get("CertificateChain"),
+                tags=_read_tags(given.get("Tags", [])),
+            )
 
     def delete(self, name: str) -> None:
         """Delete a certificate, for good: IAM never returns its private key.
@@ -105,3 +118,19 @@ class Certificates:
                     raise CertificateInUseError(message) from error
         except TransientError as error:
             raise DeleteUnansweredError(str(error)) from error
+
+
+def _read_page(page: Mapping[str, Any], name: str) -> Sequence[Any]:
+    check_truncation(page, "a page", marker="Marker")
+    return require_list(page, name, "a page")
+
+
+def _read_tags(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {require_text(tag, "Key", "a tag"): str(tag.get("Value", "")) for tag in tags}
+
+
+def _parse(metadata: Mapping[str, Any]) -> ServerCertificate:
+    try:
+        return ServerCertificate.model_validate(metadata)
+    except ValidationError as error:
+        raise IncompleteReadingError(f"a certificate has {describe_invalid(error)}") from error

@@ -2,10 +2,15 @@
 
 import threading
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.utils import parse_timestamp
+
+if TYPE_CHECKING:
+    from botocore.parsers import ResponseParserFactory
 
 # The first one included.
 SDK_ATTEMPTS = 5
@@ -14,6 +19,24 @@ ATTEMPTS_WHERE_NOT_LISTED = 2
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20
 CALLS_AT_ONCE = 32
+
+
+def make_session(region: str) -> boto3.Session:
+    """Return a session of a Region that leaves a time which it cannot read as it came.
+
+    boto3 would fail the whole answer for it, and with it whatever else the account has.
+    """
+    core = botocore.session.get_session()
+    parsers: ResponseParserFactory = core.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_parse_time)
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+def _parse_time(value: Any) -> Any:
+    try:
+        return parse_timestamp(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return value
 
 
 class Credentials(NamedTuple):

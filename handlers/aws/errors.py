@@ -15,6 +15,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import NameResolutionError
 
+from handlers.aws.answers import IncompleteReadingError
 from models.errors import AwsCallError, TransientError
 
 # What the SDK retries as throttling, here after it gave up:
@@ -52,6 +53,8 @@ POLICY_DENIAL = "explicit deny in a service control policy"
 
 def translate_error(error: Exception, operation: str) -> AwsCallError | TransientError:
     """Return our own error for one that boto3 raised when `operation` was called."""
+    if isinstance(error, IncompleteReadingError):
+        return AwsCallError(operation, str(error))
     if isinstance(error, ClientError):
         return _translate_client_error(error)
     if isinstance(
@@ -98,5 +101,5 @@ def translated_errors(operation: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError, IncompleteReadingError) as error:
         raise translate_error(error, operation) from error

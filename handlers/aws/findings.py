@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from handlers.aws.answers import require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.errors import AwsCallError, EventError, TransientError, describe_invalid
-from models.finding import CONTROL_ID, Finding, FindingKey, WorkflowStatus
+from models.finding import (
+    CONTROL_ID,
+    Finding,
+    FindingKey,
+    Stranger,
+    WorkflowStatus,
+    parse_finding,
+)
 from models.outcome import UPDATED_BY
 from models.report import FindingUpdate, WriteResult
 
@@ -37,49 +45,54 @@ class Findings:
         self._clients = clients
         self._sleep = sleep
 
-    def _client(self, region: str) -> "SecurityHubClient":
+    def _client(self, region: str | None = None) -> "SecurityHubClient":
         client: SecurityHubClient = self._clients.get("securityhub", region)
         return client
 
     def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> Mapping[FindingKey, Finding | EventError]:
+        self, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
         """Return the findings as they are now; those that Security Hub does not have are left out.
 
         One that cannot be understood is represented by the error that says why.
 
         Raises:
-            AwsCallError: Security Hub may not be read.
+            AwsCallError: Security Hub may not be read, or answered without a list of findings.
             TransientError: it could not answer now.
         """
-        found: dict[FindingKey, Finding | EventError] = {}
+        found: dict[FindingKey, Finding | Stranger | EventError] = {}
         for chunk in _split(keys, IDS_PER_READ):
-            with translated_errors("GetFindings"):
-                pages = (
-                    self._client(region)
-                    .get_paginator("get_findings")
-                    .paginate(
-                        Filters={
-                            "Id": [{"Value": key.id, "Comparison": "EQUALS"} for key in chunk]
-                        },
-                        PaginationConfig={"PageSize": PAGE_SIZE},
-                    )
-                )
-                for page in pages:
-                    for raw in page["Findings"]:
-                        key = FindingKey(raw["Id"], raw["ProductArn"])
-                        found[key] = _parse(raw)
+            for raw in self._read_raw([key.id for key in chunk]):
+                key = FindingKey(str(raw.get("Id")), str(raw.get("ProductArn")))
+                one = parse_finding(raw, (key.id,))
+                if found.setdefault(key, one) != one:
+                    found[key] = EventError(f"GetFindings shows finding {key.id} in two versions")
         return {key: found[key] for key in keys if key in found}
 
+    def _read_raw(self, ids: Sequence[str]) -> Iterator[Mapping[str, object]]:
+        with translated_errors("GetFindings"):
+            pages = (
+                self._client()
+                .get_paginator("get_findings")
+                .paginate(
+                    Filters={"Id": [{"Value": one, "Comparison": "EQUALS"} for one in ids]},
+                    PaginationConfig={"PageSize": PAGE_SIZE},
+                )
+            )
+            for page in pages:
+                shown = page.get("Findings")
+                if not isinstance(shown, list) or not all(shown):
+                    raise AwsCallError("GetFindings", "an answer without its findings")
+                yield from shown
+
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
-        """Return the findings of IAM.26 that are FAILED, ACTIVE and NEW or NOTIFIED, page by page.
+        """Return the findings of IAM.26 that are FAILED, ACTIVE and not SUPPRESSED, page by page.
 
         Never faster than a call a second: GetFindings allows three to all who use it.
 
         Args:
-            region: the Region to ask in.
             account_id: the account whose findings to return; None for those of every account.
 
         Raises:
@@ -92,14 +105,15 @@ class Findings:
             "RecordState": [{"Value": "ACTIVE", "Comparison": "EQUALS"}],
             "WorkflowStatus": [
                 {"Value": status.value, "Comparison": "EQUALS"}
-                for status in (WorkflowStatus.NEW, WorkflowStatus.NOTIFIED)
+                for status in WorkflowStatus
+                if status is not WorkflowStatus.SUPPRESSED
             ],
         }
         if account_id:
             filters["AwsAccountId"] = [{"Value": account_id, "Comparison": "EQUALS"}]
         with translated_errors("GetFindings"):
             pages = (
-                self._client(region)
+                self._client(self._clients.region)
                 .get_paginator("get_findings")
                 .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
             )
@@ -107,6 +121,29 @@ class Findings:
                 yield [_parse(raw) for raw in page["Findings"]]
                 if page.get("NextToken"):
                     self._sleep(SECONDS_BETWEEN_PAGES)
+
+    def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
+        """Return an account's findings of IAM.26 that are SUPPRESSED, whatever else they are.
+
+        A suppressed finding is updated no more, so it may be archived, and its result an old one.
+
+        Raises:
+            AwsCallError: Security Hub may not be read.
+            TransientError: it could not answer now.
+        """
+        filters: AwsSecurityFindingFiltersTypeDef = {
+            "ComplianceSecurityControlId": [{"Value": CONTROL_ID, "Comparison": "EQUALS"}],
+            "AwsAccountId": [{"Value": account_id, "Comparison": "EQUALS"}],
+            "WorkflowStatus": [{"Value": WorkflowStatus.SUPPRESSED.value, "Comparison": "EQUALS"}],
+        }
+        client: SecurityHubClient = self._clients.get("securityhub")
+        with translated_errors("GetFindings"):
+            pages = client.get_paginator("get_findings").paginate(
+                Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
+            )
+            return [
+                _parse(raw) for page in pages for raw in require_list(page, "Findings", "a page")
+            ]
 
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings, and tell how each of them fared.
@@ -129,7 +166,7 @@ class Findings:
         """Write once, and return the findings that are worth another try at once."""
         try:
             with translated_errors("BatchUpdateFindings"):
-                answer = self._client(update.region).batch_update_findings(
+                answer = self._client().batch_update_findings(
                     FindingIdentifiers=[
                         {"Id": key.id, "ProductArn": key.product_arn} for key in keys
                     ],

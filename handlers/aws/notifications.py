@@ -34,7 +34,7 @@ class Notifications:
                 Subject=notification.subject,
                 Message=notification.text,
                 MessageAttributes={
-                    "outcome": {"DataType": "String", "StringValue": notification.outcome.value},
+                    "outcome": {"DataType": "String", "StringValue": notification.outcome},
                     "accountId": {"DataType": "String", "StringValue": notification.account_id},
                 },
             )

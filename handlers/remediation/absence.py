@@ -1,14 +1,21 @@
 """The certificate is not there: deleted by this application, by somebody else, or renamed?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from handlers.remediation.cases import Case, Subject
-from handlers.remediation.ports import ArchivePort
-from models.archive import StoredRecord, find_vouching
-from models.certificate import IdentifierKind
-from models.conclusions import conclude_absent, conclude_deletable
-from models.errors import TransientError
-from models.outcome import Conclusion, Outcome
+from handlers.remediation.ports import ArchivePort, CertificatesPort
+from models.archive import (
+    Attempt,
+    StoredRecord,
+    find_vouching,
+    is_attempted_besides,
+    mark_kept,
+)
+from models.certificate import ServerCertificate
+from models.conclusions import conclude_absent, conclude_deletable, conclude_unvouched
+from models.errors import AwsCallError, TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,47 +23,61 @@ class Absence:
     """Concludes on certificates of one account that IAM does not have.
 
     Attributes:
+        certificates: the account's certificates.
         archive: where our deletions are recorded; None where nothing is ever deleted.
     """
 
+    certificates: CertificatesPort
     archive: ArchivePort | None
 
-    def conclude(self, subject: Subject) -> Case:
+    def conclude(
+        self,
+        subject: Subject,
+        listed: Sequence[ServerCertificate],
+        kept: Attempt | None = None,
+    ) -> Case:
         """Return the case of a certificate that is gone: deleted by us, or already gone.
 
         An invocation that was killed right after its delete left a record in the archive.
 
+        Args:
+            subject: the findings about it.
+            listed: what IAM has in the account, without it.
+            kept: our own attempt to delete it, which certainly did not; None if there was none.
+
         Raises:
-            AwsCallError: the archive may not be read.
-            TransientError: it could not answer now.
+            TransientError: the archive could not answer now, or another invocation of ours may be
+                deleting the certificate at this moment.
         """
-        vouching = self._find_vouching(subject)
+        since = max(finding.created_at for finding in subject.findings)
+        try:
+            stored = self._list_records(subject, since)
+        except AwsCallError as error:
+            return subject.close(conclude_unvouched(subject.identifier, error))
+        if kept:
+            if is_attempted_besides(stored, kept):
+                raise TransientError("another invocation may be deleting the certificate")
+            stored = mark_kept(stored, kept)
+        vouching = find_vouching(stored, subject.identifier, since, listed)
         if vouching is None:
             return subject.close(conclude_absent(subject.identifier))
         certificate, evidence = vouching.record.files.certificate, vouching.record.evidence
         conclusion = conclude_deletable(certificate, evidence, archived_as=vouching.location)
         return subject.close(conclusion, certificate)
 
-    def conclude_vanished(self, subject: Subject) -> Case:
+    def conclude_vanished(self, subject: Subject, kept: Attempt | None = None) -> Case:
         """Return the case of a certificate that was listed and is not there by its name any more.
 
         Raises:
-            AwsCallError, TransientError: as `conclude`; also if the finding names it by its id,
-                under which it may still be there with another name.
+            AwsCallError: the certificates may not be listed once more.
+            TransientError: as `conclude`; also if the certificate has another name now.
         """
-        case = self.conclude(subject)
-        if subject.identifier.kind is IdentifierKind.ID and _is_already_gone(case):
-            raise TransientError("the certificate was renamed or deleted since it was listed")
-        return case
+        listed = self.certificates.list_all()
+        if subject.certificate and subject.certificate.id in {one.id for one in listed}:
+            raise TransientError("the certificate was renamed since it was listed")
+        return self.conclude(subject, listed, kept)
 
-    def _find_vouching(self, subject: Subject) -> StoredRecord | None:
+    def _list_records(self, subject: Subject, since: datetime) -> Sequence[StoredRecord]:
         if self.archive is None:
-            return None
-        since = max(finding.created_at for finding in subject.findings)
-        stored = self.archive.list_records(subject.account_id, subject.identifier, since)
-        return find_vouching(stored, subject.identifier, since)
-
-
-def _is_already_gone(case: Case) -> bool:
-    verdict = case.verdict
-    return isinstance(verdict, Conclusion) and verdict.outcome is Outcome.ALREADY_GONE
+            return ()
+        return self.archive.list_records(subject.account_id, subject.identifier, since)

@@ -1,13 +1,15 @@
 """What happens in one account: list, group, screen, scan, prove, act."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from handlers.remediation.absence import Absence
 from handlers.remediation.cases import (
     Arrival,
     Case,
+    Postponed,
     Subject,
     Verdict,
     attempt,
@@ -15,14 +17,25 @@ from handlers.remediation.cases import (
 )
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.deletion import Deletion
-from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort
+from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort, FindingsPort
 from models.certificate import ServerCertificate
-from models.conclusions import conclude_deletable
-from models.errors import CertificateGoneError, TransientError
+from models.conclusions import conclude_deletable, conclude_refused
+from models.errors import CertificateGoneError, EventError, TransientError
+from models.finding import Finding
 from models.outcome import Conclusion
-from models.proof import Candidate, Proof, prove, screen, screen_tags
+from models.proof import Candidate, Proof, prove, screen, screen_suppressed, screen_tags
 from models.reference import References
 from models.settings import Mode, Settings
+
+
+class Look(NamedTuple):
+    """A scan of an account, with the certificates that what it found is compared with."""
+
+    references: References
+    certificates: tuple[ServerCertificate, ...]
+
+
+Pair = tuple[Subject, Candidate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class AccountRemediation:
 
     Attributes:
         accounts: the accounts that can be reached.
+        findings: Security Hub.
         archive: where certificates go before they are deleted; None in a dry run without one.
         settings: the function's settings.
         clock: returns the time in UTC.
@@ -47,6 +61,7 @@ class AccountRemediation:
     """
 
     accounts: AccountsPort
+    findings: FindingsPort
     archive: ArchivePort | None
     settings: Settings
     clock: Callable[[], datetime]
@@ -62,30 +77,33 @@ class AccountRemediation:
     def _remediate(self, account_id: str, arrivals: Sequence[Arrival]) -> AccountResult:
         self.deadline.seconds_left()
         account = self.accounts.open(account_id)
-        certificates = account.certificates.list_all()
-        subjects, cases = group_by_certificate(arrivals, certificates, self.accounts.partition)
-        candidates: list[tuple[Subject, Candidate]] = []
+        listed = account.certificates.list_all()
+        subjects, cases = group_by_certificate(arrivals, listed, self.accounts.partition)
+        candidates: list[Pair] = []
         for subject in subjects:
-            screened = attempt(self._screen, account, subject)
+            screened = attempt(self._screen, account, subject, listed)
             if isinstance(screened, Candidate):
                 candidates.append((subject, screened))
             else:
                 cases.append(_close(subject, screened))
-        scans: list[References] = []
+        candidates, accepted = self._drop_accepted(account_id, candidates)
+        cases += accepted
+        looks: list[Look] = []
         for number, (subject, candidate) in enumerate(candidates):
-            scan = attempt(self._look, account, scans)
-            if not isinstance(scan, References):
-                cases += [left.close(scan) for left, _ in candidates[number:]]
+            look = attempt(self._look, account, looks, listed)
+            if not isinstance(look, Look):
+                cases += [left.close(look) for left, _ in candidates[number:]]
                 break
-            ended = attempt(self._decide, account, subject, candidate, scan, certificates)
-            cases.append(_close(subject, ended))
-        return AccountResult(account_id, cases, scans)
+            cases.append(_close(subject, attempt(self._decide, account, subject, candidate, look)))
+        return AccountResult(account_id, cases, [look.references for look in looks])
 
-    def _screen(self, account: AccountPort, subject: Subject) -> Candidate | Case | Conclusion:
+    def _screen(
+        self, account: AccountPort, subject: Subject, listed: Sequence[ServerCertificate]
+    ) -> Candidate | Case | Conclusion:
         """Return the candidate for a deletion, or what ends its path if little suffices to know."""
-        certificate, absence = subject.certificate, Absence(self.archive)
+        certificate, absence = subject.certificate, Absence(account.certificates, self.archive)
         if certificate is None:
-            return absence.conclude(subject)
+            return absence.conclude(subject, listed)
         if against := screen(certificate, subject.identifier, self.settings, self.clock()):
             return against
         try:
@@ -96,37 +114,77 @@ class AccountRemediation:
             return against
         return Candidate(certificate, subject.identifier, tags)
 
-    def _look(self, account: AccountPort, scans: list[References]) -> References:
-        """Return a scan that a delete may rest on: the last one for as long as it is fresh.
+    def _drop_accepted(
+        self, account_id: str, candidates: Sequence[Pair]
+    ) -> tuple[list[Pair], list[Case]]:
+        """Return the candidates without those whose risk somebody accepted, and the cases of these.
+
+        A suppressed finding is about the certificate, not about one standard's finding of it.
+        """
+        if not candidates:
+            return [], []
+        suppressed = attempt(self.findings.list_suppressed, account_id)
+        if isinstance(suppressed, Conclusion | Postponed):
+            return [], [subject.close(suppressed) for subject, _ in candidates]
+        kept: list[Pair] = []
+        cases: list[Case] = []
+        for subject, candidate in candidates:
+            against = screen_suppressed(candidate.certificate, suppressed)
+            if against is None:
+                kept.append((subject, candidate))
+            else:
+                cases += _close_accepted(subject, against, suppressed)
+        return kept, cases
+
+    def _look(
+        self, account: AccountPort, looks: list[Look], listed: Sequence[ServerCertificate]
+    ) -> Look:
+        """Return a look at the account that a delete may rest on: the last one while it is fresh.
 
         Raises:
+            AwsCallError: the certificates may not be listed once more.
             TransientError: the scan could not be made now, or there is no time left to act on it.
         """
-        if not scans or not scans[-1].is_fresh(self.clock()):
+        if not looks or not looks[-1].references.is_fresh(self.clock()):
             scan = account.scan_references(self.deadline.seconds_left())
+            if scan.find_dangling(account.id, listed):
+                # The list is older than the scan: what seems to dangle may have come in between.
+                listed = account.certificates.list_all()
             if not scan.is_fresh(self.clock()):
                 raise TransientError(
                     f"the scan took {scan.seconds:.0f} s, too long to rest a delete on"
                 )
-            scans.append(scan)
+            looks.append(Look(scan, tuple(listed)))
         self.deadline.seconds_left()
-        return scans[-1]
+        return looks[-1]
 
     def _decide(
-        self,
-        account: AccountPort,
-        subject: Subject,
-        candidate: Candidate,
-        scan: References,
-        certificates: Sequence[ServerCertificate],
+        self, account: AccountPort, subject: Subject, candidate: Candidate, look: Look
     ) -> Case | Conclusion:
-        proven = prove(candidate, scan, certificates, self.settings, self.clock())
+        proven = prove(candidate, look.references, look.certificates, self.settings, self.clock())
         return proven if isinstance(proven, Conclusion) else self._act(account, subject, proven)
 
     def _act(self, account: AccountPort, subject: Subject, proof: Proof) -> Case | Conclusion:
         if self.settings.mode is Mode.DRY_RUN or self.archive is None:
             return conclude_deletable(proof.certificate, proof.references, archived_as=None)
         return Deletion(account, self.archive, self.settings, self.clock).delete(subject, proof)
+
+
+def _close_accepted(
+    subject: Subject, against: Conclusion, suppressed: Sequence[Finding | EventError]
+) -> list[Case]:
+    """Return the cases of a subject, of which some findings may be suppressed since they were read.
+
+    Those are not to be touched.
+    """
+    settled = {one.key: one.find_settled_trait() for one in suppressed if isinstance(one, Finding)}
+    cases, left = [], []
+    for arrival in subject.arrivals:
+        if trait := settled.get(arrival.finding.key):
+            cases.append(Case.of(arrival, conclude_refused(trait)))
+        else:
+            left.append(arrival)
+    return [*cases, replace(subject, arrivals=tuple(left)).close(against)] if left else cases
 
 
 def _close(subject: Subject, ended: Case | Verdict) -> Case:

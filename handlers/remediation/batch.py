@@ -8,15 +8,18 @@ from datetime import datetime
 
 from handlers.observability import MetricUnit, logger, metrics
 from handlers.remediation.account import AccountRemediation, AccountResult
-from handlers.remediation.cases import Arrival, Case, Postponed, Results, attempt
+from handlers.remediation.cases import Arrival, Case, Postponed, Results, Verdict, attempt
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.ports import AccountsPort, ArchivePort, FindingsPort
 from handlers.remediation.report import Reporter
-from models.conclusions import conclude_refused
-from models.finding import Finding
+from models.conclusions import conclude_refused, conclude_unknown_finding
+from models.errors import EventError, TransientError
+from models.events import EntryPoint
+from models.finding import Finding, FindingKey, Stranger
 from models.outcome import Conclusion
 from models.reference import References
-from models.settings import Settings
+from models.refusal import find_taken_trait
+from models.settings import Mode, Settings
 
 # Each reads up to 32 things at once, and all share one processor: see docs/decisions.md.
 ACCOUNTS_AT_ONCE = 4
@@ -47,9 +50,9 @@ class Remediation:
 
         No failure of one account, certificate or finding reaches another.
         """
-        ours, foreign = self._refuse(_drop_duplicates(arrivals), self._find_foreign_trait)
+        ours, foreign = _refuse(_drop_duplicates(arrivals), self._find_foreign_trait)
         current, unread = self._refresh(ours)
-        failed, settled = self._refuse(current, self._find_trait)
+        failed, settled = _refuse(current, self._find_trait)
         early: dict[str, list[Case]] = defaultdict(list)
         for case in (*foreign, *unread, *settled):
             early[case.account_id].append(case)
@@ -61,27 +64,18 @@ class Remediation:
             results |= self._report(cases)
         return results
 
-    def _refuse(
-        self, arrivals: Sequence[Arrival], find_trait: Callable[[Finding], str | None]
-    ) -> tuple[list[Arrival], list[Case]]:
-        """Return the findings to go on with, and cases of those that a trait excludes."""
-        accepted, refused = [], []
-        for arrival in arrivals:
-            trait = attempt(find_trait, arrival.finding)
-            if trait is None:
-                accepted.append(arrival)
-            elif isinstance(trait, str):
-                refused.append(Case.of(arrival, conclude_refused(trait)))
-            else:
-                refused.append(Case.of(arrival, trait))
-        return accepted, refused
-
-    def _find_trait(self, finding: Finding) -> str | None:
+    def _find_trait(self, arrival: Arrival) -> str | None:
         """Return why a finding, as it is now, is not to be worked on, or None if it is."""
-        return self._find_foreign_trait(finding) or finding.find_settled_trait()
+        finding = arrival.finding
+        return (
+            self._find_foreign_trait(arrival)
+            or finding.find_settled_trait()
+            or find_taken_trait(finding, arrival.entry_point)
+        )
 
-    def _find_foreign_trait(self, finding: Finding) -> str | None:
+    def _find_foreign_trait(self, arrival: Arrival) -> str | None:
         """Return why a finding is not ours to work on, or None if it is."""
+        finding = arrival.finding
         trait = finding.find_foreign_trait()
         if trait is None and not self.accounts.is_in_scope(finding.account_id):
             return (
@@ -91,27 +85,41 @@ class Remediation:
         return trait
 
     def _refresh(self, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Case]]:
-        """Return the findings as Security Hub has them now, and cases of those it did not show.
-
-        A finding that Security Hub does not have, such as a sample event's, stays as it came.
-        """
-        regions: dict[str, list[Arrival]] = defaultdict(list)
-        for arrival in arrivals:
-            regions[arrival.region].append(arrival)
+        """Return the findings as Security Hub has them now, and cases of those it did not show."""
+        if not arrivals:
+            return [], []
+        known = attempt(self.findings.read, [one.finding.key for one in arrivals])
+        if isinstance(known, Conclusion | Postponed):
+            return [], [Case.of(one, known) for one in arrivals]
         current: list[Arrival] = []
         unread: list[Case] = []
-        for region, group in regions.items():
-            known = attempt(self.findings.read, region, [one.finding.key for one in group])
-            for one in group:
-                if isinstance(known, Conclusion | Postponed):
-                    unread.append(Case.of(one, known))
-                    continue
-                now = known.get(one.finding.key, one.finding)
-                if isinstance(now, Finding):
-                    current.append(replace(one, finding=now))
-                else:
-                    unread.append(Case((one,), Postponed(now)))
+        for one in arrivals:
+            now = self._take_current(one, known.get(one.finding.key))
+            if isinstance(now, Finding):
+                current.append(replace(one, finding=now))
+            else:
+                unread.append(Case.of(one, now))
         return current, unread
+
+    def _take_current(
+        self, arrival: Arrival, shown: Finding | Stranger | EventError | None
+    ) -> Finding | Verdict:
+        """Return the finding to decide on, or the verdict if Security Hub does not show it."""
+        match shown:
+            case Finding():
+                return shown
+            case Stranger():
+                return conclude_refused(shown.trait)
+            case EventError():
+                return Postponed(shown)
+        if arrival.is_queued:
+            # It may not be there yet; one that is never there ends in the dead-letter queue.
+            return Postponed(
+                TransientError(f"Security Hub does not have finding {arrival.finding.id}")
+            )
+        if self.settings.mode is Mode.DRY_RUN:
+            return arrival.finding
+        return conclude_unknown_finding(arrival.finding.id)
 
     def _remediate_accounts(
         self, arrivals: Sequence[Arrival], deadline: Deadline
@@ -120,7 +128,9 @@ class Remediation:
         groups: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in arrivals:
             groups[arrival.finding.account_id].append(arrival)
-        work = AccountRemediation(self.accounts, self.archive, self.settings, self.clock, deadline)
+        work = AccountRemediation(
+            self.accounts, self.findings, self.archive, self.settings, self.clock, deadline
+        )
         with ThreadPoolExecutor(ACCOUNTS_AT_ONCE, thread_name_prefix="account") as pool:
             running = [pool.submit(work.run, *group) for group in groups.items()]
             for done in as_completed(running):
@@ -141,11 +151,28 @@ def _measure_scans(scans: Sequence[References]) -> None:
         metrics.add_metric(name="ScanCalls", unit=MetricUnit.Count, value=scan.calls)
 
 
-def _drop_duplicates(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Return each finding once, in the order they first came."""
-    unique: dict[object, Arrival] = {}
+def _refuse(
+    arrivals: Sequence[Arrival], find_trait: Callable[[Arrival], str | None]
+) -> tuple[list[Arrival], list[Case]]:
+    """Return the findings to go on with, and cases of those that a trait excludes."""
+    accepted, refused = [], []
     for arrival in arrivals:
-        first = unique.setdefault(arrival.finding.key, arrival)
-        if arrival.is_redelivered and not first.is_redelivered:
-            unique[arrival.finding.key] = replace(first, is_redelivered=True)
+        trait = attempt(find_trait, arrival)
+        if trait is None:
+            accepted.append(arrival)
+        elif isinstance(trait, str):
+            refused.append(Case.of(arrival, conclude_refused(trait)))
+        else:
+            refused.append(Case.of(arrival, trait))
+    return accepted, refused
+
+
+def _drop_duplicates(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Return each finding once, in the order they first came; a person who asks is heard."""
+    unique: dict[FindingKey, Arrival] = {}
+    for arrival in arrivals:
+        key = arrival.finding.key
+        first = unique.setdefault(key, arrival)
+        if arrival.entry_point is EntryPoint.CUSTOM_ACTION:
+            unique[key] = replace(first, entry_point=EntryPoint.CUSTOM_ACTION)
     return list(unique.values())

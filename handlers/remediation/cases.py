@@ -6,10 +6,11 @@ from typing import ParamSpec, TypeVar
 
 from handlers.observability import logger
 from models.certificate import CertificateIdentifier, ServerCertificate
-from models.conclusions import conclude_denied
+from models.conclusions import conclude_ambiguous, conclude_denied
 from models.errors import AwsCallError, TransientError
+from models.events import EntryPoint
 from models.finding import Finding, FindingKey, WorkflowStatus
-from models.outcome import Conclusion
+from models.outcome import Conclusion, Outcome
 from models.proof import identify
 from models.report import CertificateReport
 
@@ -23,15 +24,16 @@ class Arrival:
 
     Attributes:
         finding: the finding.
-        region: the Region its event arrived in, where Security Hub is called about it.
         event_id: the id of the event, which correlates log lines.
-        is_redelivered: an earlier invocation may have died at any point of its path.
+        entry_point: the way it came in.
+        is_queued: whether a message is retried until there is an outcome; nobody retries a bare
+            event.
     """
 
     finding: Finding
-    region: str
     event_id: str
-    is_redelivered: bool = False
+    entry_point: EntryPoint
+    is_queued: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,22 @@ class Case(_Group):
         verdict: the conclusion, or why there is none yet.
         arn: the certificate's ARN, or the one that the findings name; None if they name none.
         certificate_id: the certificate's id, where the certificate is known.
+        deleted_now: whether this invocation deleted it, which people are always notified of.
     """
 
     verdict: Verdict
     arn: str | None = None
     certificate_id: str | None = None
+    deleted_now: bool = False
 
     @classmethod
     def of(cls, arrival: Arrival, verdict: Verdict) -> "Case":
         """Return the case of one finding whose certificate was not looked for."""
         return cls((arrival,), verdict, _read_arn(arrival.finding.certificate_identifier))
+
+    def has_outcome(self, outcome: Outcome) -> bool:
+        """Return whether its verdict is a conclusion with an outcome."""
+        return isinstance(self.verdict, Conclusion) and self.verdict.outcome is outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,39 @@ class Subject(_Group):
     identifier: CertificateIdentifier
     certificate: ServerCertificate | None
 
-    def close(self, verdict: Verdict, certificate: ServerCertificate | None = None) -> Case:
-        """Return its case; `certificate` is what it was about, where the account has it no more."""
+    def join(self, arrival: Arrival, identifier: CertificateIdentifier) -> "Subject":
+        """Return the subject with one more finding; where they name it differently, the id decides.
+
+        An ARN that agrees with the certificate decides over one that does not.
+        """
+        stronger = self._rank(identifier) > self._rank(self.identifier)
+        chosen = identifier if stronger else self.identifier
+        return replace(self, arrivals=(*self.arrivals, arrival), identifier=chosen)
+
+    def close(
+        self,
+        verdict: Verdict,
+        certificate: ServerCertificate | None = None,
+        *,
+        deleted_now: bool = False,
+    ) -> Case:
+        """Return its case.
+
+        Args:
+            verdict: what came of it.
+            certificate: what it was about, where the account has it no more.
+            deleted_now: whether this invocation deleted it.
+        """
         about = certificate or self.certificate
         if about is None:
-            return Case(self.arrivals, verdict, _read_arn(self.identifier))
-        return Case(self.arrivals, verdict, about.arn, about.id)
+            return Case(self.arrivals, verdict, _read_arn(self.identifier), None, deleted_now)
+        return Case(self.arrivals, verdict, about.arn, about.id, deleted_now)
+
+    def _rank(self, identifier: CertificateIdentifier) -> tuple[bool, bool]:
+        if self.certificate is None:
+            return (False, False)
+        named = identifier.names_id_of(self.certificate)
+        return (named, identifier.agrees_with(self.certificate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +176,13 @@ def group_by_certificate(
             untrusted.append(Case((arrival,), identifier))
             continue
         found = identifier.find_in(certificates)
-        same = (found.id, identifier.agrees_with(found)) if found else arrival.finding.key
-        known = subjects.get(same, Subject((), identifier, found))
-        subjects[same] = replace(known, arrivals=(*known.arrivals, arrival))
+        if len(found) > 1:
+            untrusted.append(Case.of(arrival, conclude_ambiguous(identifier, found)))
+            continue
+        certificate = found[0] if found else None
+        same = certificate.id if certificate else arrival.finding.key
+        known = subjects.get(same, Subject((), identifier, certificate))
+        subjects[same] = known.join(arrival, identifier)
     return list(subjects.values()), untrusted
 
 

@@ -1,17 +1,23 @@
-"""The act: read the certificate once more, archive it, delete it."""
+"""The act: read the certificate, archive it, read it again, delete it."""
 
-import re
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from handlers.observability import logger
 from handlers.remediation.absence import Absence
 from handlers.remediation.cases import Case, Subject
 from handlers.remediation.ports import AccountPort, ArchivePort
-from models.archive import ArchiveRecord, ArchiveState
+from models.archive import (
+    ArchiveState,
+    Attempt,
+    StoredRecord,
+    begin_attempt,
+    settle_attempt,
+)
 from models.certificate import CertificateFiles
-from models.conclusions import conclude_deletable, conclude_in_use
+from models.conclusions import conclude_conflict, conclude_deletable
 from models.errors import (
     AwsCallError,
     CertificateGoneError,
@@ -19,11 +25,9 @@ from models.errors import (
     DeleteUnansweredError,
     TransientError,
 )
-from models.outcome import Conclusion
+from models.outcome import Conclusion, Outcome
 from models.proof import Proof, prove_again
 from models.settings import Settings
-
-HOLDER_IN_CONFLICT = re.compile(r"in use by (?P<holder>arn:\S+?)[.,]?(\s|$)")
 
 # Each after another look, for IAM may have deleted the certificate without our hearing of it.
 DELETE_ATTEMPTS = 3
@@ -52,27 +56,25 @@ class Deletion:
             AwsCallError: reading, archiving or deleting was refused; the certificate is kept.
             TransientError: AWS could not answer now; the certificate may be deleted or not.
         """
-        for _ in range(DELETE_ATTEMPTS - 1):
-            try:
-                return self._delete_once(subject, proof)
-            except DeleteUnansweredError as error:
-                logger.warning("delete was not answered", extra={"reason": str(error)})
-        return self._delete_once(subject, proof)
-
-    def _delete_once(self, subject: Subject, proof: Proof) -> Case | Conclusion:
         try:
             files = self.account.certificates.read(proof.certificate.name)
         except CertificateGoneError:
-            return Absence(self.archive).conclude_vanished(subject)
+            return self._absence.conclude_vanished(subject)
         proven = prove_again(proof, files, self.settings, self.clock())
         if isinstance(proven, Conclusion):
             return proven
-        return self._delete_archived(proven, self._make_record(subject, proven, files))
+        attempt, stored = self._archive(subject, proven, files)
+        return self._delete_archived(subject, proven, attempt, stored)
 
-    def _make_record(
+    @property
+    def _absence(self) -> Absence:
+        return Absence(self.account.certificates, self.archive)
+
+    def _archive(
         self, subject: Subject, proof: Proof, files: CertificateFiles
-    ) -> ArchiveRecord:
-        return ArchiveRecord(
+    ) -> tuple[Attempt, StoredRecord]:
+        attempt = Attempt(
+            id=uuid.uuid4().hex,
             state=ArchiveState.DELETING,
             archived_at=self.clock(),
             files=files,
@@ -80,38 +82,87 @@ class Deletion:
             evidence=proof.references,
             regions_out_of_scope=proof.references.out_of_scope,
         )
+        stored = self.archive.update(
+            self.account.id, None, lambda known: begin_attempt(known, attempt)
+        )
+        return attempt, stored
 
-    def _delete_archived(self, proof: Proof, record: ArchiveRecord) -> Conclusion:
-        certificate, references = proof.certificate, proof.references
-        location = self.archive.write(self.account.id, record)
-        if not proof.is_fresh(self.clock()):
+    def _delete_archived(
+        self, subject: Subject, proof: Proof, attempt: Attempt, stored: StoredRecord
+    ) -> Case | Conclusion:
+        unanswered = DeleteUnansweredError("IAM was not asked")
+        for number in range(DELETE_ATTEMPTS):
+            was_asked = number > 0
+            try:
+                against = self._look_again(proof)
+                if against:
+                    self._keep(attempt, stored, was_asked=was_asked)
+                    return against
+                self.account.certificates.delete(proof.certificate.name)
+            except DeleteUnansweredError as error:
+                logger.warning("delete was not answered", extra={"reason": str(error)})
+                unanswered = error
+                continue
+            except CertificateGoneError:
+                return self._conclude_gone(subject, attempt, stored, was_asked=was_asked)
+            except CertificateInUseError as error:
+                logger.warning(
+                    "IAM says that the certificate is in use", extra={"reason": str(error)}
+                )
+                self._settle(attempt, stored, ArchiveState.KEPT)
+                return conclude_conflict(proof.certificate, str(error), proof.references.summary)
+            except (AwsCallError, TransientError):
+                self._keep(attempt, stored, was_asked=was_asked)
+                raise
+            self._settle(attempt, stored, ArchiveState.DELETED)
+            deleted = conclude_deletable(
+                proof.certificate, proof.references, archived_as=stored.location
+            )
+            return subject.close(deleted, deleted_now=True)
+        raise unanswered
+
+    def _look_again(self, proof: Proof) -> Conclusion | None:
+        """Return what stands against the delete since the certificate was archived, or None.
+
+        Nothing but this answer and the clock may stand between it and the delete.
+        """
+        files = self.account.certificates.read(proof.certificate.name)
+        now = self.clock()
+        proven = prove_again(proof, files, self.settings, now)
+        if isinstance(proven, Conclusion):
+            return proven
+        if not proven.is_fresh(now):
             raise TransientError("the proof grew old before the delete")
-        try:
-            self.account.certificates.delete(certificate.name)
-        except CertificateGoneError:
-            # Another invocation was faster: the record, written before, says on what evidence it
-            # went.
-            logger.info("certificate was gone at its delete", extra={"archivedAs": location})
-        except CertificateInUseError as error:
-            self._mark_kept(record)
-            return conclude_in_use(certificate, _find_holder(str(error)), references.summary)
-        except AwsCallError:
-            self._mark_kept(record)
-            raise
-        return conclude_deletable(certificate, references, archived_as=location)
+        return None
 
-    def _mark_kept(self, record: ArchiveRecord) -> None:
-        kept = record.model_copy(update={"state": ArchiveState.KEPT})
+    def _conclude_gone(
+        self, subject: Subject, attempt: Attempt, stored: StoredRecord, *, was_asked: bool
+    ) -> Case:
+        """Return the case of a certificate that is not there any more once it is archived."""
+        if not was_asked:
+            self._settle(attempt, stored, ArchiveState.KEPT)
+            return self._absence.conclude_vanished(subject, attempt)
+        # An earlier request was not answered: the record goes on saying so, and vouches.
+        case = self._absence.conclude_vanished(subject)
+        return replace(case, deleted_now=case.has_outcome(Outcome.DELETED))
+
+    def _keep(self, attempt: Attempt, stored: StoredRecord, *, was_asked: bool) -> None:
+        """Record that the certificate was kept, unless IAM may still delete it."""
+        if not was_asked:
+            self._settle(attempt, stored, ArchiveState.KEPT)
+
+    def _settle(self, attempt: Attempt, stored: StoredRecord, state: ArchiveState) -> None:
         try:
-            self.archive.write(self.account.id, kept)
-        except AwsCallError as error:
-            # The certificate is kept whatever its record says, and the finding tells.
+            self.archive.update(
+                self.account.id, stored, lambda known: settle_attempt(known, attempt, state)
+            )
+        except (AwsCallError, TransientError) as error:
+            # What became of the certificate does not change with its record, and the finding tells.
             logger.error(
                 "archive record still says deleting",
-                extra={"certificate": record.files.certificate.arn, "reason": str(error)},
+                extra={
+                    "certificate": attempt.files.certificate.arn,
+                    "state": state,
+                    "reason": str(error),
+                },
             )
-
-
-def _find_holder(message: str) -> tuple[str]:
-    match = HOLDER_IN_CONFLICT.search(message)
-    return (match["holder"] if match else "something that IAM knows of (DeleteConflict)",)

@@ -1,13 +1,13 @@
 """What the remediation needs from AWS, as protocols that fakes can implement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from models.archive import ArchiveRecord, StoredRecord
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.errors import EventError
-from models.finding import Finding, FindingKey
+from models.finding import Finding, FindingKey, Stranger
 from models.reference import References
 from models.report import FindingUpdate, Notification, WriteResult
 
@@ -71,9 +71,16 @@ class FindingsPort(Protocol):
     """Security Hub: see `handlers.aws.findings`."""
 
     def read(
-        self, region: str, keys: Sequence[FindingKey]
-    ) -> Mapping[FindingKey, Finding | EventError]:
+        self, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
         """Return the findings as they are now, or why one is not understood."""
+        ...
+
+    def list_suppressed(self, account_id: str) -> Sequence[Finding | EventError]:
+        """Return an account's findings of the control that somebody suppressed, archived ones too.
+
+        One that is not understood is represented by the error that says why.
+        """
         ...
 
     def write(self, update: FindingUpdate) -> WriteResult:
@@ -85,9 +92,9 @@ class FindingSearchPort(Protocol):
     """Security Hub, as the sweep asks it: see `handlers.aws.findings`."""
 
     def search_failed(
-        self, region: str, account_id: str | None = None
+        self, account_id: str | None = None
     ) -> Iterable[Sequence[Finding | EventError]]:
-        """Return failed findings that are NEW or NOTIFIED, page by page."""
+        """Return failed findings that nobody suppressed, page by page."""
         ...
 
 
@@ -102,8 +109,21 @@ class QueuePort(Protocol):
 class ArchivePort(Protocol):
     """The archive: see `handlers.aws.archive`."""
 
-    def write(self, account_id: str, record: ArchiveRecord) -> str:
-        """Write a record and return its location."""
+    def update(
+        self,
+        account_id: str,
+        known: StoredRecord | None,
+        change: Callable[[ArchiveRecord | None], ArchiveRecord],
+    ) -> StoredRecord:
+        """Change the record of one certificate, and return it as it is stored then.
+
+        What others wrote meanwhile is never overwritten: `change` gets it, again if need be.
+
+        Args:
+            account_id: the certificate's account.
+            known: the record as it was last stored; None if there was none.
+            change: returns the record to store for the one that is there.
+        """
         ...
 
     def list_records(

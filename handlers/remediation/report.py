@@ -1,4 +1,7 @@
-"""The report: finding, then notification, then metrics and a log line."""
+"""The report: notification, then finding, then metrics and a log line.
+
+Until a finding is written it is news, so whatever dies on the way, a redelivery tells it again.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -8,8 +11,9 @@ from datetime import datetime
 from handlers.observability import MetricUnit, correlated, count_outcome, logger, metrics
 from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Results
 from handlers.remediation.ports import FindingsPort, NotificationsPort
+from models.conclusions import conclude_refused
 from models.errors import AwsCallError, TransientError
-from models.finding import FindingKey
+from models.finding import FindingKey, Stranger
 from models.outcome import Conclusion, Outcome
 from models.report import (
     CertificateReport,
@@ -27,11 +31,17 @@ class Entry:
 
     arrival: Arrival
     report: CertificateReport
+    deleted_now: bool
+
+    @property
+    def key(self) -> FindingKey:
+        """What Security Hub knows the finding by."""
+        return self.arrival.finding.key
 
     @property
     def is_new(self) -> bool:
         """Whether the finding does not say this yet."""
-        return not self.report.conclusion.is_written_on(self.arrival.finding)
+        return not self.report.is_written_on(self.arrival.finding)
 
     @property
     def is_to_be_written(self) -> bool:
@@ -43,11 +53,8 @@ class Entry:
 
     @property
     def is_to_be_notified(self) -> bool:
-        """Whether people must be notified.
-
-        On a redelivery the finding may have been written without the message getting out.
-        """
-        return self.report.outcome.notifies and (self.is_new or self.arrival.is_redelivered)
+        """Whether people must be notified: of what is new, and of each delete that is made."""
+        return self.report.outcome.notifies and (self.is_new or self.deleted_now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +75,19 @@ class Reporter:
         """Report on cases of one account, and return what became of each of their findings."""
         results: Results = {}
         entries: list[Entry] = []
+        reports: list[tuple[Case, CertificateReport]] = []
         for case in cases:
             if isinstance(case.verdict, Postponed):
                 self._postpone(case, case.verdict, results)
                 continue
             report = _compose_report(case, case.verdict)
-            entries += [Entry(arrival, report) for arrival in case.arrivals]
+            reports.append((case, report))
+            entries += [Entry(arrival, report, case.deleted_now) for arrival in case.arrivals]
+        self._notify(entries)
+        self._write_findings(entries, results)
+        _count_outcomes(results.values())
+        for case, report in reports:
             _log_certificate(case, report)
-        postponed = self._write_findings(entries, results)
-        self._notify([one for one in entries if one.arrival.finding.key not in postponed])
-        done = Counter(
-            one.report.outcome for one in entries if one.arrival.finding.key not in postponed
-        )
-        for outcome, count in sorted(done.items()):
-            count_outcome(outcome, count)
         return results
 
     def _postpone(self, case: Case, postponed: Postponed, results: Results) -> None:
@@ -98,8 +104,8 @@ class Reporter:
             )
         results.update({finding.key: postponed for finding in case.findings})
 
-    def _write_findings(self, entries: list[Entry], results: Results) -> set[FindingKey]:
-        """Write what is new, and return the findings that could not be written now."""
+    def _write_findings(self, entries: list[Entry], results: Results) -> None:
+        """Write what is new, and add to the results what became of each finding."""
         rejected: set[FindingKey] = set()
         postponed: dict[FindingKey, str] = {}
         for update in self._plan_updates(entries):
@@ -108,7 +114,7 @@ class Reporter:
             rejected |= written.rejected.keys()
             postponed |= written.postponed
         for entry in entries:
-            key, finding = entry.arrival.finding.key, entry.arrival.finding
+            key = entry.key
             if key in postponed:
                 metrics.add_metric(name="PostponedFindings", unit=MetricUnit.Count, value=1)
                 logger.error(
@@ -119,12 +125,11 @@ class Reporter:
                 continue
             status = entry.report.outcome.workflow_status
             if status is None or key in rejected:
-                status = finding.workflow.status
+                status = entry.arrival.finding.workflow.status
             results[key] = Handled(entry.report, status)
-        return set(postponed)
 
     def _plan_updates(self, entries: list[Entry]) -> list[FindingUpdate]:
-        """Return one update for each distinct Region, status, note and fields."""
+        """Return one update for each distinct status, note and fields."""
         checked_at = self.clock()
         updates: dict[str, FindingUpdate] = {}
         for entry in entries:
@@ -133,7 +138,6 @@ class Reporter:
                 continue
             finding = entry.arrival.finding
             update = FindingUpdate(
-                region=entry.arrival.region,
                 status=status,
                 note=entry.report.conclusion.note,
                 fields=merge_fields(
@@ -143,7 +147,7 @@ class Reporter:
             )
             content = update.model_dump_json()
             same = updates.get(content, update)
-            updates[content] = same.model_copy(update={"findings": (*same.findings, finding.key)})
+            updates[content] = same.model_copy(update={"findings": (*same.findings, entry.key)})
         return list(updates.values())
 
     def _notify(self, entries: list[Entry]) -> None:
@@ -160,7 +164,7 @@ class Reporter:
                     compose_notification(account_id, outcome, list(reports.items()))
                 )
             except (AwsCallError, TransientError) as error:
-                # The finding says it all the same, and a redelivery would repeat the others.
+                # The finding will say it all the same, and a redelivery would repeat the others.
                 metrics.add_metric(name="FailedNotifications", unit=MetricUnit.Count, value=1)
                 logger.error(
                     "notification was not published",
@@ -173,8 +177,31 @@ def _compose_report(case: Case, conclusion: Conclusion) -> CertificateReport:
         account_id=case.account_id,
         arn=case.arn,
         resource_id=case.findings[0].resource_id or "none",
+        certificate_id=case.certificate_id,
         conclusion=conclusion,
     )
+
+
+def report_stranger(stranger: Stranger, event_id: str) -> None:
+    """Count and log a finding that is refused although it is not understood."""
+    count_outcome(Outcome.REFUSED, 1)
+    with correlated(event_id):
+        logger.info(
+            "finding is refused",
+            extra={
+                "eventIds": [event_id],
+                "accountId": stranger.account_id,
+                "outcome": Outcome.REFUSED,
+                "reason": conclude_refused(stranger.trait).note,
+                "findingIds": [stranger.id],
+            },
+        )
+
+
+def _count_outcomes(results: Iterable[Handled | Postponed]) -> None:
+    done = Counter(one.report.outcome for one in results if isinstance(one, Handled))
+    for outcome, count in sorted(done.items()):
+        count_outcome(outcome, count)
 
 
 def _log_rejections(written: WriteResult) -> None:

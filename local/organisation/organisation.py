@@ -190,8 +190,7 @@ class Organisation:
         if kind is Kind.GONE:
             return f"arn:aws:iam::{account_id}:server-certificate{path}{name}"
         days = {Kind.VALID: 90, Kind.YOUNG: -3}.get(kind, -90)
-        made = seed.upload_certificate(
-            self.aws.client,
+        made = seed.plant_certificate(
             name,
             expires=datetime.now(UTC) + timedelta(days=days),
             path=path,
@@ -248,12 +247,10 @@ class Organisation:
 
     def sweep(self) -> None:
         """Run the sweep."""
-        taken = [
-            self.subjects[one["Id"]]
-            for one in self._read_findings()
-            if one["Workflow"]["Status"] in {"NEW", "NOTIFIED"}
-        ]
-        self.prediction.add_sweep(len(taken), len({one.account_id for one in taken}))
+        statuses = {one["Id"]: one["Workflow"]["Status"] for one in self._read_findings()}
+        shown = [one for one, status in statuses.items() if status != "SUPPRESSED"]
+        taken = {self.subjects[one].account_id for one in shown if statuses[one] != "RESOLVED"}
+        self.prediction.add_sweep(len(shown), len(taken))
         sweep.handler({}, Context())
 
     def disorder(self, bodies: list[str]) -> list[str]:

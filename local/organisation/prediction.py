@@ -97,12 +97,13 @@ class Prediction:
     _deleted: set[tuple[str, str]] = field(default_factory=set)
     _written: dict[str, Outcome] = field(default_factory=dict)
 
-    def add_sweep(self, open_findings: int, accounts: int) -> None:
-        """Add a sweep: pages of open findings, one message per account."""
+    def add_sweep(self, findings: int, accounts: int) -> None:
+        """Add a sweep: pages of findings, one message per account, one digest."""
         # A sweep is a process of its own, so it asks who it is.
         self.calls["sts.GetCallerIdentity"] += 1
-        self.calls["securityhub.GetFindings"] += max(1, -(-open_findings // PAGE_SIZE))
+        self.calls["securityhub.GetFindings"] += max(1, -(-findings // PAGE_SIZE))
         self.calls["sqs.SendMessage"] += accounts
+        self.calls["sns.Publish"] += 1
 
     def add_batch(self, deliveries: Sequence[Delivery]) -> None:
         """Add an invocation with findings, each of them once."""

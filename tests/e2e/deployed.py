@@ -31,9 +31,9 @@ class Deployed:
         self.inbox = self.chain.subscribe()
 
     def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Upload a certificate that expires in so many days, and return its metadata."""
+        """Put in a certificate that expires in so many days, and return its metadata."""
         expires = datetime.now(UTC) + timedelta(days=days)
-        return seed.upload_certificate(self.chain.aws.client, name, expires=expires, **more)
+        return seed.plant_certificate(name, expires=expires, **more)
 
     def report(self, resource_id: str, **more: Any) -> Finding:
         """Let Security Hub import a finding, which tells the bus, and return the finding."""

@@ -182,7 +182,7 @@ class TestQueue:
 
 
 def test_sweep(deployed: Deployed) -> None:
-    """The sweep sends a finding that is still open through the same chain."""
+    """The sweep sends a finding that is still open through the same chain, and a digest."""
     certificate = deployed.upload("swept")
     fields = {"iam26Outcome": "in-grace-period", "iam26Certificate": certificate["Arn"]}
     finding = deployed.report(
@@ -198,6 +198,7 @@ def test_sweep(deployed: Deployed) -> None:
     deployed.chain.wait_for("the certificate's end", lambda: "swept" not in deployed.certificates())
     deployed.wait_until_empty()
     assert deployed.read(finding)["Workflow"]["Status"] == "RESOLVED"
+    assert [outcome for outcome, _ in deployed.notices()].count("digest") == 1
 
 
 # The last one here, because it leaves the stack in a dry run.

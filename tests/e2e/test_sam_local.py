@@ -12,13 +12,20 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.artifact import sam
-from local.artifact.image import has_docker
-from local.artifact.invoke import PORT, invoke, seed_samples
+from local.artifact.invoke import NAME, Sample, invoke, read_sample, seed_sample
+from local.artifact.runtime import (
+    INVOKE_SECONDS,
+    InDocker,
+    OnHost,
+    Runtime,
+    choose_runtime,
+    make_variables,
+)
+from local.artifact.sam import SamError
 from local.artifact.template import PROJECT
-from local.aws.endpoints import DOCKER_BRIDGE
 from local.aws.knobs import HOME_REGION
 from local.aws.server import LocalAws
+from models.settings import Mode
 
 EVENTS = PROJECT / "events"
 # The one certificate of the sample account is expired and under the path /old/.
@@ -51,17 +58,23 @@ SWEEPS = {"sweep-function/schedule": {"messages": 1}}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[LocalAws]:
-    """The local AWS where the environment file says it is."""
-    with LocalAws(host=DOCKER_BRIDGE if has_docker() else "127.0.0.1", port=PORT) as aws:
+def runtime() -> Runtime:
+    """What runs the artifact on this machine, chosen before the local AWS runs."""
+    return choose_runtime()
+
+
+@pytest.fixture(scope="module")
+def server(runtime: Runtime) -> Iterator[LocalAws]:
+    """The local AWS where the function reaches it."""
+    with LocalAws(host=runtime.host) as aws:
         yield aws
 
 
-def answer_to(server: LocalAws, name: str) -> Any:
+def answer_to(runtime: Runtime, server: LocalAws, name: str) -> Any:
     server.reset()
-    event = EVENTS / f"{name}.json"
-    seed_samples(server, event)
-    return invoke(event, server)
+    sample = read_sample(EVENTS / f"{name}.json")
+    seed_sample(server, sample)
+    return invoke(runtime, sample, server, Mode.ENFORCE).answer
 
 
 def test_every_event_has_an_expectation() -> None:
@@ -71,9 +84,9 @@ def test_every_event_has_an_expectation() -> None:
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_event(server: LocalAws, name: str) -> None:
+def test_event(runtime: Runtime, server: LocalAws, name: str) -> None:
     """A bare event answers the outcome of each of its findings."""
-    outcomes = answer_to(server, name)["outcomes"]
+    outcomes = answer_to(runtime, server, name)["outcomes"]
 
     assert [one["outcome"] for one in outcomes] == OUTCOMES[name]
     left = server.client("iam").list_server_certificates()["ServerCertificateMetadataList"]
@@ -81,44 +94,42 @@ def test_event(server: LocalAws, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_batch(server: LocalAws, name: str) -> None:
+def test_batch(runtime: Runtime, server: LocalAws, name: str) -> None:
     """A batch answers which of its messages must come again."""
-    assert len(answer_to(server, name)["batchItemFailures"]) == BATCHES[name]
+    assert len(answer_to(runtime, server, name)["batchItemFailures"]) == BATCHES[name]
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_sweep(server: LocalAws, name: str) -> None:
+def test_sweep(runtime: Runtime, server: LocalAws, name: str) -> None:
     """The sweep puts an open finding on the queue."""
-    server.reset()
-    seed_samples(server, EVENTS / "imported-consolidated.json")
-
-    answer = invoke(EVENTS / f"{name}.json", server)
+    answer = answer_to(runtime, server, name)
 
     assert answer["messages"] == SWEEPS[name]["messages"]
-    queue = server.client("sqs").get_queue_url(QueueName="iam26-remediation")["QueueUrl"]
+    queue = server.client("sqs").get_queue_url(QueueName=NAME)["QueueUrl"]
     [message] = server.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(message["Body"])["source"] == "iam26-remediation"
 
 
-def test_client_of_lambda(server: LocalAws) -> None:
+def test_client_of_lambda(runtime: Runtime, server: LocalAws) -> None:
     """A Lambda client gets through `sam local start-lambda` what a deployed function answers."""
     server.reset()
-    event = EVENTS / "imported-consolidated.json"
-    seed_samples(server, event)
+    sample = read_sample(EVENTS / "imported-consolidated.json")
+    seed_sample(server, sample)
+    variables = make_variables(str(server.endpoint_url), Mode.ENFORCE)
 
-    if not has_docker():
-        variables = sam.read_variables() | {"AWS_ENDPOINT_URL": str(server.endpoint_url)}
-        with sam.serve_on_host("RemediateFunction", variables) as url:
-            assert_deleted(urllib.request.urlopen(url, event.read_bytes()).read())  # noqa: S310 - loopback
+    if isinstance(runtime, OnHost):
+        with runtime.serve(sample.function, variables) as url:
+            assert_deleted(urllib.request.urlopen(url, sample.path.read_bytes()).read())  # noqa: S310 - loopback
         return
-    with sam.start_lambda(str(server.endpoint_url)) as url:
+    assert isinstance(runtime, InDocker)
+    with runtime.start_lambda(variables) as url:
         client = boto3.client(
             "lambda",
             region_name=HOME_REGION,
             endpoint_url=url,
-            config=Config(read_timeout=sam.INVOKE_SECONDS, retries={"total_max_attempts": 1}),
+            config=Config(read_timeout=INVOKE_SECONDS, retries={"total_max_attempts": 1}),
         )
-        answer = client.invoke(FunctionName="RemediateFunction", Payload=event.read_bytes())
+        answer = client.invoke(FunctionName=sample.function, Payload=sample.path.read_bytes())
         assert_deleted(answer["Payload"].read())
 
 
@@ -127,10 +138,10 @@ def assert_deleted(payload: bytes) -> None:
     assert [one["outcome"] for one in json.loads(payload)["outcomes"]] == ["deleted"]
 
 
-def test_invoke_says_what_failed(server: LocalAws, tmp_path: Path) -> None:
+def test_invoke_says_what_failed(runtime: Runtime, server: LocalAws, tmp_path: Path) -> None:
     """A function that raises fails the invocation, although SAM CLI itself exits with 0."""
     event = tmp_path / "event.json"
     event.write_text('{"detail": "no findings"}')
 
-    with pytest.raises(sam.SamError, match="EventError"):
-        invoke(event, server)
+    with pytest.raises(SamError, match="EventError"):
+        invoke(runtime, Sample(event, "RemediateFunction", ()), server, Mode.ENFORCE)

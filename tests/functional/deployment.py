@@ -69,11 +69,9 @@ class Deployment:
     # What happens in the account
 
     def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Upload a certificate that expires in so many days, and return its metadata."""
+        """Put in a certificate that expires in so many days, and return its metadata."""
         expires = datetime.now(UTC) + timedelta(days=days)
-        return seed.upload_certificate(
-            self.aws.client, name, expires=expires, region=self.home, **more
-        )
+        return seed.plant_certificate(name, expires=expires, region=self.home, **more)
 
     def report(self, resource_id: str, **more: Any) -> Event:
         """Let Security Hub find a resource, and return the Imported event about it."""

@@ -11,7 +11,7 @@ from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures import seed
 from models.errors import EventError, SettingsError, TransientError
-from tests.functional.deployment import Deployment, arn_of
+from tests.functional.deployment import Deployment, arn_of, finding_of
 from tests.functional.holders import ATTACHMENTS
 
 Event = dict[str, Any]
@@ -249,13 +249,120 @@ def test_bare_event_raises_after_the_others(deployment: Deployment) -> None:
 
 
 def test_finding_that_security_hub_does_not_have(deployment: Deployment) -> None:
-    """A sample event works: its finding is taken from the event, and the outcome is told."""
-    certificate = deployment.upload("one")
-    event = seed.imported_event(seed.make_finding(certificate["Arn"]))
+    """A message about a finding that does not show yet is retried, and then worked on."""
+    finding = seed.make_finding(deployment.upload("one")["Arn"])
+    event = seed.imported_event(finding)
+    other = deployment.report(deployment.upload("two")["Arn"])
 
-    outcome = deployment.handle_one(event)
+    assert deployment.handle_batch(event, other) == [0]
+    assert deployment.certificates() == {"one"}
 
-    assert (outcome["outcome"], outcome["workflowStatus"]) == ("deleted", "NEW")
+    deployment.import_findings([finding])
+    assert deployment.handle_batch(event, receive_count=2) == []
+    assert deployment.status(event) == "RESOLVED"
+
+
+OTHER_PRODUCT = "arn:aws:securityhub:us-east-1::product/example/scanner"
+# What only a finding of another product may be like, each with what is known of it.
+STRANGERS: dict[str, dict[str, Any]] = {
+    "time": {"CreatedAt": "yesterday"},
+    "status": {"Workflow": {"Status": "TRIAGED"}},
+    "no-account": {"AwsAccountId": None},
+    "no-id": {"Id": None},
+    "types": {"Resources": "none", "UserDefinedFields": [], "RecordState": 5},
+}
+
+
+class TestMixedEvent:
+    """One event with several findings, of which some are odd."""
+
+    @pytest.mark.parametrize("odd", STRANGERS)
+    def test_stranger_among_them(
+        self,
+        deployment: Deployment,
+        read_log: ReadLog,
+        capsys: pytest.CaptureFixture[str],
+        odd: str,
+    ) -> None:
+        """Another product's finding is refused whatever it looks like, and the others go on."""
+        event = deployment.report(deployment.upload("one")["Arn"])
+        good = finding_of(event)
+        stranger = good | {"Id": "theirs", "ProductArn": OTHER_PRODUCT} | STRANGERS[odd]
+        mixed = replaced(event, [stranger, good, stranger], "detail", "findings")
+
+        refused, done = deployment.handle(mixed)["outcomes"]
+
+        assert refused == {
+            "findingId": stranger["Id"],
+            "accountId": stranger["AwsAccountId"],
+            "certificate": None,
+            "outcome": "refused",
+            "reason": "Left alone: the finding is not Security Hub's own: its product is "
+            f"{OTHER_PRODUCT}.",
+            "references": [],
+            "workflowStatus": stranger["Workflow"]["Status"],
+        }
+        assert (done["findingId"], done["outcome"]) == (good["Id"], "deleted")
+        assert deployment.handle_batch(mixed) == []
+        assert [line for line in read_log() if line["level"] == "ERROR"] == []
+        assert "InvalidRecords" not in capsys.readouterr().out
+
+    def test_other_control_among_them(self, deployment: Deployment) -> None:
+        """So is one of another control, such as a person may pick in the console."""
+        event = deployment.report(deployment.upload("one")["Arn"])
+        compliance = {"Status": "FAILED", "SecurityControlId": "EC2.1"}
+        odd = finding_of(event) | {"Id": "odd", "CreatedAt": 0.5, "Compliance": compliance}
+        odd["Workflow"] = {"Status": "TRIAGED"}
+        mixed = replaced(event, [odd, finding_of(event)], "detail", "findings")
+
+        outcomes = deployment.handle(mixed)["outcomes"]
+
+        assert [one["outcome"] for one in outcomes] == ["refused", "deleted"]
+
+    def test_unreadable_one_of_ours(
+        self,
+        deployment: Deployment,
+        read_log: ReadLog,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """One of ours that is not understood sends its record back after the others were done."""
+        event, alone = (
+            deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")
+        )
+        odd = finding_of(event) | {"Id": "odd", "CreatedAt": "yesterday"}
+        mixed = replaced(event, [odd, finding_of(event)], "detail", "findings")
+
+        assert deployment.handle_batch(alone, mixed) == [1]
+
+        assert deployment.certificates() == set()
+        assert [deployment.status(one) for one in (event, alone)] == ["RESOLVED", "RESOLVED"]
+        [line] = [line for line in read_log() if line["level"] == "ERROR"]
+        assert line["messageId"]
+        assert line["correlation_id"] == event["id"]
+        assert line["reason"].startswith("detail.findings.0.CreatedAt: ")
+        assert '"InvalidRecords":[1.0]' in capsys.readouterr().out
+
+    def test_unreadable_one_of_ours_in_a_bare_event(self, deployment: Deployment) -> None:
+        """A bare event raises once the other findings are done."""
+        event = deployment.report(deployment.upload("one")["Arn"])
+        odd = finding_of(event) | {"Id": "odd", "Workflow": {"Status": "TRIAGED"}}
+        mixed = replaced(event, [odd, finding_of(event)], "detail", "findings")
+
+        with pytest.raises(EventError, match=r"^detail\.findings\.0\.Workflow\.Status: "):
+            deployment.handle(mixed)
+
+        assert deployment.status(event) == "RESOLVED"
+
+    @pytest.mark.parametrize(
+        "created_at", ["2024-01-04T15:25:10+05", "2024-01-04T15:25:60.123456789Z"]
+    )
+    def test_times_as_the_format_allows_them(self, deployment: Deployment, created_at: str) -> None:
+        """A finding of ours may have them too, in the event and in Security Hub."""
+        event = deployment.report(deployment.upload("one")["Arn"], CreatedAt=created_at)
+
+        assert deployment.handle_batch(event) == []
+
+        assert deployment.status(event) == "RESOLVED"
 
 
 class TestLog:
@@ -340,9 +447,8 @@ class TestLog:
     [
         lambda record: record.pop("body"),
         lambda record: record.update(body=None),
-        lambda record: record.update(attributes={"ApproximateReceiveCount": "often"}),
     ],
-    ids=["no-body", "null-body", "odd-count"],
+    ids=["no-body", "null-body"],
 )
 def test_odd_record_fails_alone(
     deployment: Deployment, spoil: Callable[[dict[str, Any]], object]
@@ -369,19 +475,30 @@ def test_finding_that_became_another(deployment: Deployment) -> None:
     assert deployment.certificates() == {"web"}
 
 
-def test_redelivered_among_fresh_ones(deployment: Deployment) -> None:
-    """A finding that comes fresh and redelivered at once is notified like a redelivered one."""
+@pytest.mark.parametrize("attributes", [None, 5, {"ApproximateReceiveCount": "often"}])
+def test_attributes_of_a_record_do_not_matter(deployment: Deployment, attributes: object) -> None:
+    """How often a message was received changes nothing."""
+    event = deployment.report(deployment.upload("one")["Arn"])
+    batch = seed.sqs_batch([event])
+    batch["Records"][0]["attributes"] = attributes
+
+    assert deployment.handle(batch) == {"batchItemFailures": []}
+
+    assert deployment.status(event) == "RESOLVED"
+
+
+def test_unchanged_one_is_received_again(deployment: Deployment) -> None:
+    """However often a message is received, an unchanged outcome notifies nobody again."""
     certificate = deployment.upload("web")
     ATTACHMENTS["classic"](deployment.aws.client, "edge", "us-east-1", certificate)
     event = deployment.report(certificate["Arn"])
     deployment.handle(event)
-    deployment.messages()
-    batch = seed.sqs_batch([event, event])
-    batch["Records"][1]["attributes"]["ApproximateReceiveCount"] = "2"
-
-    assert deployment.handle(batch) == {"batchItemFailures": []}
-
     assert len(deployment.messages()) == 1
+
+    for receive in (2, 3, 4):
+        assert deployment.handle_batch(event, event, receive_count=receive) == []
+
+    assert deployment.messages() == []
 
 
 def test_bucket_of_strangers_is_refused(deployment: Deployment) -> None:

@@ -62,8 +62,16 @@ DOORS: dict[str, Callable[[Event], Event]] = {
 class TestDoors:
     """Whichever way a finding comes in, its path is the same."""
 
-    @pytest.mark.parametrize("status", ["NEW", "NOTIFIED", "RESOLVED"])
-    @pytest.mark.parametrize("door", DOORS)
+    @pytest.mark.parametrize(
+        ("door", "status"),
+        [
+            ("imported", "NEW"),
+            ("sweep", "NEW"),
+            ("button", "NEW"),
+            ("button", "NOTIFIED"),
+            ("button", "RESOLVED"),
+        ],
+    )
     def test_every_door(self, deployment: Deployment, door: str, status: str) -> None:
         """A finding, a pressed button and the sweep end in the same delete."""
         certificate = deployment.upload("old-web")
@@ -74,12 +82,70 @@ class TestDoors:
         assert deployment.certificates() == set()
         assert deployment.status(event) == "RESOLVED"
 
+    @pytest.mark.parametrize("status", ["NOTIFIED", "RESOLVED"])
+    @pytest.mark.parametrize("door", ["imported", "sweep"])
+    def test_taken_while_it_waited(self, deployment: Deployment, door: str, status: str) -> None:
+        """What somebody else took or closed is left as it is, queued or bare."""
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+        deployment.edit_finding(event, Workflow={"Status": status})
+        before = deployment.finding(event)
+
+        assert deployment.handle_batch(DOORS[door](event)) == []
+        outcome = deployment.handle_one(DOORS[door](event))
+
+        assert (outcome["outcome"], outcome["workflowStatus"]) == ("refused", status)
+        assert deployment.finding(event) == before
+        assert deployment.certificates() == {"old-web"}
+        assert deployment.messages() == []
+
+    @pytest.mark.parametrize("door", ["imported", "sweep"])
+    def test_ours_comes_again(self, deployment: Deployment, door: str) -> None:
+        """A finding that we set to NOTIFIED ourselves is worked on again."""
+        deployment.configure(MODE="DryRun")
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+        assert deployment.handle_one(event)["outcome"] == "would-delete"
+        deployment.configure(MODE="Enforce")
+
+        assert deployment.handle_batch(DOORS[door](event)) == []
+
+        assert deployment.certificates() == set()
+        assert deployment.status(event) == "RESOLVED"
+
     @pytest.mark.parametrize("sample", ["imported-consolidated", "custom-action-cis-5.0"])
     def test_sample_events(self, deployment: Deployment, sample: str) -> None:
-        """The events that ship with the project work as they are."""
+        """The events that ship with the project can be tried as they are, and delete nothing."""
         deployment.upload("example-cert", path="/old/")
+        enforced = deployment.handle_one(read_sample_event(sample))
+        deployment.configure(MODE="DryRun")
+        tried = deployment.handle_one(read_sample_event(sample))
 
-        assert deployment.handle_one(read_sample_event(sample))["outcome"] == "deleted"
+        assert (enforced["outcome"], tried["outcome"]) == ("unverified", "would-delete")
+        assert deployment.certificates() == {"example-cert"}
+
+    def test_region_of_the_event(self, deployment: Deployment) -> None:
+        """Security Hub is asked and told in the function's own Region, whatever the event says."""
+        event = deployment.report(deployment.upload("old-web")["Arn"])
+
+        with faults.record_calls() as calls:
+            assert deployment.handle_batch(event | {"region": "eu-west-1"}) == []
+
+        asked = [call for call in calls if call.service == "securityhub"]
+        assert [(call.operation, call.region) for call in asked] == [
+            ("GetFindings", "us-east-1"),
+            ("BatchUpdateFindings", "us-east-1"),
+        ]
+        assert deployment.status(event) == "RESOLVED"
+
+    def test_invented_id(self, deployment: Deployment) -> None:
+        """An event with an id that Security Hub does not have gets round no suppressed finding."""
+        event = deployment.report(deployment.upload("old-web")["Arn"], workflow_status="SUPPRESSED")
+        invented = finding_of(event) | {"Id": "invented", "Workflow": {"Status": "NEW"}}
+        forged = event | {"detail": {"findings": [invented]}}
+
+        assert deployment.handle_batch(forged) == [0]
+        assert deployment.handle_one(forged)["outcome"] == "unverified"
+
+        assert deployment.certificates() == {"old-web"}
 
     def test_button_on_another_control(self, deployment: Deployment) -> None:
         """The button can be pressed on a finding of any control, and then does nothing."""
@@ -215,14 +281,9 @@ class TestDeleted:
         files = make_certificate(
             "old-web", started - timedelta(days=400), started - timedelta(days=9), with_chain=True
         )
-        certificate = deployment.aws.client("iam").upload_server_certificate(
-            ServerCertificateName="old-web",
-            Path="/team/",
-            CertificateBody=files.body,
-            CertificateChain=files.chain,
-            PrivateKey=files.private_key,
-            Tags=[{"Key": "owner", "Value": "web"}],
-        )["ServerCertificateMetadata"]
+        certificate = seed.plant_certificate(
+            "old-web", path="/team/", files=files, tags={"owner": "web"}
+        )
         events = [deployment.report(certificate["Arn"]), deployment.report("old-web")]
 
         deployment.handle_batch(*events)

@@ -34,9 +34,9 @@ class Account:
         self.valid = self.upload("everyday", days=900)
 
     def upload(self, name: str, days: int) -> ServerCertificate:
-        """Upload a certificate."""
+        """Put a certificate into IAM, expired or not."""
         expires = datetime.now(UTC) + timedelta(days=days)
-        metadata = seed.upload_certificate(self.client, name, expires=expires)
+        metadata = seed.plant_certificate(name, expires=expires)
         return ServerCertificate.model_validate(metadata)
 
     def create_balancer(self, name: str, certificate: ServerCertificate) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import time_machine
 
 from handlers import sweep
 from handlers.remediate import handler as remediate
+from handlers.remediation.sweep import Swept
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures.context import Context
@@ -19,6 +20,15 @@ from tests.functional.holders import attach_to_classic
 from tests.functional.page_size import small_pages
 
 OURS = {"iam26Outcome": "in-use", "iam26References": "somewhere"}
+CHECKED = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+CLOSED = {
+    "workflow_status": "RESOLVED",
+    "UserDefinedFields": {
+        "iam26Outcome": "already-gone",
+        "iam26CheckedAt": f"{CHECKED:%Y-%m-%dT%H:%M:%SZ}",
+    },
+}
+DAY_AFTER = {"UpdatedAt": (CHECKED + timedelta(hours=27)).isoformat()}
 LOOK_ALIKE = f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/{OWN_ACCOUNT}/default"
 
 
@@ -39,7 +49,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def run_sweep() -> dict[str, int]:
+def run_sweep() -> Swept:
     return sweep.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context())
 
 
@@ -51,6 +61,12 @@ def sweep_and_work(queue: EventSourceMapping) -> None:
     """Sweep, and let the remediation work on all that this put on the queue."""
     run_sweep()
     assert queue.drain() <= 1
+
+
+def read_outcomes(deployment: Deployment) -> list[str]:
+    """Return the outcomes that people were notified of since this was last asked."""
+    outcomes = (one.attributes["outcome"] for one in deployment.messages())
+    return [one for one in outcomes if one != "digest"]
 
 
 def find_outcome(deployment: Deployment, event: Event) -> str:
@@ -73,7 +89,16 @@ FINDINGS: dict[str, tuple[dict[str, Any], bool]] = {
         False,
     ),
     "resolved": ({"workflow_status": "RESOLVED"}, False),
-    "resolved by us": ({"workflow_status": "RESOLVED", "UserDefinedFields": OURS}, False),
+    "resolved by a person after our note": (
+        {"workflow_status": "RESOLVED", "UserDefinedFields": OURS} | DAY_AFTER,
+        False,
+    ),
+    "closed by us": (CLOSED | {"UpdatedAt": (CHECKED + timedelta(hours=25)).isoformat()}, False),
+    "closed by us and still there": (CLOSED | DAY_AFTER, True),
+    "closed by us, still there and suppressed": (
+        CLOSED | DAY_AFTER | {"workflow_status": "SUPPRESSED"},
+        False,
+    ),
     "archived": ({"record_state": "ARCHIVED"}, False),
     "passed": ({"compliance_status": "PASSED"}, False),
     "of another control": (
@@ -92,7 +117,7 @@ class TestChoice:
     def test_takes_what_is_open_and_ours(
         self, deployment: Deployment, queue: EventSourceMapping, kind: str
     ) -> None:
-        """NEW, or NOTIFIED by this application; never what a person or anybody else decided."""
+        """What is new, ours, or closed and still there; never what somebody else decided."""
         more, is_swept = FINDINGS[kind]
         event = deployment.report(arn_of("web"), **more)
 
@@ -226,16 +251,14 @@ class TestAgain:
         sweep_and_work(queue)
         before = deployment.finding(event)
         assert before["UserDefinedFields"]["iam26Outcome"] == "in-use"
-        assert len(deployment.messages()) == 1
+        assert read_outcomes(deployment) == ["in-use"]
 
         with faults.record_calls() as calls:
             sweep_and_work(queue)
 
         assert deployment.finding(event) == before
-        assert deployment.messages() == []
-        assert not {"BatchUpdateFindings", "Publish", "PutObject"} & {
-            call.operation for call in calls
-        }
+        assert read_outcomes(deployment) == []
+        assert not {"BatchUpdateFindings", "PutObject"} & {call.operation for call in calls}
 
     def test_no_longer_in_use(self, deployment: Deployment, queue: EventSourceMapping) -> None:
         """Once the load balancer is gone, the next sweep deletes the certificate and says so."""
@@ -250,7 +273,7 @@ class TestAgain:
 
         assert deployment.certificates() == set()
         assert deployment.status(event) == "RESOLVED"
-        assert [one.attributes["outcome"] for one in deployment.messages()] == ["deleted"]
+        assert read_outcomes(deployment) == ["deleted"]
 
     def test_enforced_after_a_dry_run(
         self, deployment: Deployment, queue: EventSourceMapping
@@ -260,14 +283,14 @@ class TestAgain:
         event = deployment.report(deployment.upload("old-web")["Arn"])
         sweep_and_work(queue)
         sweep_and_work(queue)
-        assert [one.attributes["outcome"] for one in deployment.messages()] == ["would-delete"]
+        assert read_outcomes(deployment) == ["would-delete"]
         deployment.configure(MODE="Enforce")
 
         sweep_and_work(queue)
 
         assert deployment.certificates() == set()
         assert find_outcome(deployment, event) == "deleted"
-        assert [one.attributes["outcome"] for one in deployment.messages()] == ["deleted"]
+        assert read_outcomes(deployment) == ["deleted"]
 
     def test_grace_period_is_over(self, deployment: Deployment, queue: EventSourceMapping) -> None:
         """A certificate in grace is kept by each sweep, until the first one after the grace."""
@@ -301,7 +324,7 @@ class TestAgain:
 
         assert deployment.status(event) == "NOTIFIED"
         assert deployment.note(event) == told["Note"]["Text"]
-        assert deployment.messages() == []
+        assert read_outcomes(deployment) == []
 
     def test_another_load_balancer(self, deployment: Deployment, queue: EventSourceMapping) -> None:
         """The same outcome with other referrers is news."""
@@ -315,7 +338,7 @@ class TestAgain:
         sweep_and_work(queue)
 
         assert "till:443" in str(deployment.note(event))
-        assert [one.attributes["outcome"] for one in deployment.messages()] == ["in-use"]
+        assert read_outcomes(deployment) == ["in-use"]
 
     def test_a_whole_account_shares_a_scan(
         self, deployment: Deployment, queue: EventSourceMapping
@@ -329,6 +352,20 @@ class TestAgain:
 
         assert len(calls.named("DescribeRegions")) == 1
         assert deployment.certificates() == set()
+
+    def test_closed_by_mistake(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """A finding that we closed although it is true is worked on once it was evaluated again."""
+        certificate = deployment.upload("old-web")
+        event = deployment.report(certificate["Arn"], **CLOSED, UpdatedAt=CHECKED.isoformat())
+        run_sweep()
+        assert queue.drain() == 0
+        deployment.edit_finding(event, **DAY_AFTER)
+
+        sweep_and_work(queue)
+
+        assert deployment.certificates() == set()
+        assert find_outcome(deployment, event) == "deleted"
+        assert read_outcomes(deployment) == ["deleted"]
 
     def test_accepted_after_it_was_swept(
         self, deployment: Deployment, queue: EventSourceMapping
@@ -344,12 +381,90 @@ class TestAgain:
         assert deployment.status(event) == "SUPPRESSED"
 
 
+class TestDigest:
+    """What a sweep tells of all accounts."""
+
+    def test_from_sweep_to_sweep(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """It tells what is to be done, then what came of it, and in the end nothing."""
+        attach_to_classic(
+            deployment.aws.client, "shop", "us-east-1", busy := deployment.upload("busy")
+        )
+        deployment.report(busy["Arn"])
+        old = deployment.report(deployment.upload("old-web")["Arn"])
+        run_sweep()
+        [first] = deployment.messages()
+        queue.drain()
+        deployment.messages()
+
+        run_sweep()
+
+        [second] = deployment.messages()
+        assert first.subject == "IAM.26: 2 to be examined"
+        assert second.subject == "IAM.26: 1 deleted, 1 in use"
+        assert second.attributes == {"outcome": "digest", "accountId": OWN_ACCOUNT}
+        assert (
+            f"Account {OWN_ACCOUNT} (1):\n- {finding_of(old)['Resources'][0]['Id']}" in second.text
+        )
+        assert "shop:443" in second.text
+        queue.drain()
+        deployment.aws.client("elb").delete_load_balancer(LoadBalancerName="shop")
+        with time_machine.travel(datetime.now(UTC) + timedelta(days=2), tick=True):
+            run_sweep()
+            [third] = deployment.messages()
+        assert third.subject == "IAM.26: 1 in use"
+
+    def test_costs_one_call(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """It is made of what the sweep read anyway."""
+        for number in range(3):
+            deployment.report(arn_of(f"web-{number}"))
+
+        with faults.record_calls() as calls:
+            run_sweep()
+
+        assert len(calls.named("GetFindings")) == 1
+        assert len(calls.named("Publish")) == 1
+
+    def test_nothing_to_tell(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """Where nothing fails, nobody is told so each day."""
+        deployment.report(arn_of("web"), compliance_status="PASSED")
+
+        run_sweep()
+
+        assert deployment.messages() == []
+
+    def test_no_topic(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """Without a topic the sweep works all the same."""
+        deployment.report(arn_of("web"))
+        deployment.configure(TOPIC_ARN="")
+
+        assert run_sweep()["messages"] == 1
+
+
+class TestRefusal:
+    """A person approves each finding, and a person starts the sweep all the same."""
+
+    def test_refuses(self, deployment: Deployment, queue: EventSourceMapping) -> None:
+        """It calls nothing, sends nothing, and says why."""
+        deployment.report(deployment.upload("old-web")["Arn"])
+        deployment.configure(AUTO_REMEDIATION="Disabled")
+
+        with faults.record_calls() as calls:
+            swept = run_sweep()
+
+        assert "AUTO_REMEDIATION is Disabled" in swept["refused"]
+        assert (swept["accounts"], swept["findings"], swept["messages"]) == (0, 0, 0)
+        assert calls == []
+        assert queue.receive() == []
+        assert deployment.certificates() == {"old-web"}
+
+
 FAULTS: dict[str, tuple[faults.Fault, type[Exception]]] = {
     "throttled": (faults.Throttled(), TransientError),
     "500": (faults.InternalFailure(), TransientError),
     "dropped": (faults.ConnectionDropped(), TransientError),
     "denied": (faults.AccessDenied(), AwsCallError),
 }
+OPERATIONS = ["GetFindings", "GetCallerIdentity", "SendMessage", "Publish"]
 ACCOUNTS = (OWN_ACCOUNT, MEMBER_ACCOUNT, "777788889999")
 
 
@@ -373,6 +488,7 @@ class TestErrors:
             "GetFindings",
             "GetCallerIdentity",
             "SendMessage",
+            "Publish",
         }
 
     @pytest.mark.parametrize("kind", FAULTS)
@@ -428,7 +544,21 @@ class TestErrors:
         assert sent == [OWN_ACCOUNT, "777788889999"]
         assert run_sweep()["messages"] == 3
 
-    @pytest.mark.parametrize("operation", ["GetFindings", "GetCallerIdentity", "SendMessage"])
+    @pytest.mark.parametrize("kind", FAULTS)
+    def test_cannot_publish(
+        self, deployment: Deployment, queue: EventSourceMapping, kind: str
+    ) -> None:
+        """A digest that is lost costs nothing else, and the next sweep sends another."""
+        with faults.inject(operation="Publish", fault=FAULTS[kind][0]) as failure:
+            assert run_sweep() == {"accounts": 3, "findings": 3, "messages": 3}
+
+        assert 1 <= failure.hits <= 5
+        assert len(read_bodies(queue.receive())) == 3
+        assert deployment.messages() == []
+        run_sweep()
+        assert len(deployment.messages()) == 1
+
+    @pytest.mark.parametrize("operation", OPERATIONS)
     @pytest.mark.parametrize("kind", ["throttled", "500", "dropped"])
     def test_answered_in_the_end(self, operation: str, kind: str) -> None:
         """What passes within the SDK's own retries changes nothing."""
@@ -437,7 +567,7 @@ class TestErrors:
 
         assert failure.hits == 2
 
-    @pytest.mark.parametrize("operation", ["GetFindings", "GetCallerIdentity", "SendMessage"])
+    @pytest.mark.parametrize("operation", OPERATIONS)
     def test_slow(self, operation: str) -> None:
         """A slow answer is waited for."""
         with faults.inject(operation=operation, fault=faults.Slow(0.3), times=1) as failure:
@@ -469,7 +599,7 @@ class TestErrors:
             queue.drain()
 
         assert len(calls.named("DeleteServerCertificate")) == 3
-        assert len(deployment.messages()) == 3
+        assert read_outcomes(deployment) == ["deleted"] * 3
 
 
 class TestSettings:

@@ -71,7 +71,7 @@ class TestSurprises:
     @pytest.fixture
     def exhibit(self, aws: Aws) -> Exhibit:
         """A certificate that is deleted, and its finding, which says so."""
-        certificate = seed.upload_certificate(aws.client, "web", expires=datetime.now(UTC))
+        certificate = seed.plant_certificate("web", expires=datetime.now(UTC))
         finding = seed.make_finding(certificate["Arn"], workflow_status="RESOLVED")
         aws.import_findings([finding])
         aws.client("iam").delete_server_certificate(ServerCertificateName="web")
@@ -106,9 +106,9 @@ class TestSurprises:
         assert "expected RESOLVED, got NEW" in read(show.console)
 
     def test_a_certificate_that_is_still_there_is_a_surprise(
-        self, aws: Aws, show: Demo, exhibit: Exhibit
+        self, show: Demo, exhibit: Exhibit
     ) -> None:
         """What was said to be deleted has to be gone."""
-        seed.upload_certificate(aws.client, "web")
+        seed.plant_certificate("web")
         assert self.tell(show, exhibit, Seen(Outcome.DELETED, "…")) == 1
         assert "left in IAM after its delete" in read(show.console)

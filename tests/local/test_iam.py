@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local.aws.patches import iam
+from local.aws.patches.patch import ApiError
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import CertificateFiles, make_certificate
@@ -17,7 +18,8 @@ from tests.functional.holders import ATTACHMENTS
 from tests.local.answers import NOT_IMPLEMENTED, code_of, message_of
 from tests.local.conftest import Unpatched
 
-EXPIRES = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+VALID_FROM = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+EXPIRES = datetime(2095, 3, 1, 12, 30, tzinfo=UTC)
 # What moto says of every certificate.
 MOTO_EXPIRES = datetime(2012, 5, 8, 1, 2, 3, 4000, tzinfo=UTC)
 MOTO_ID = "ASCACKCEVSQ6C2EXAMPLE"
@@ -25,7 +27,7 @@ OTHER_ACCOUNT = "444455556666"
 
 
 def make_files(**more: Any) -> CertificateFiles:
-    return make_certificate("example.com", EXPIRES - timedelta(days=90), EXPIRES, **more)
+    return make_certificate("example.com", VALID_FROM, EXPIRES, **more)
 
 
 def make_other_key() -> str:
@@ -148,6 +150,37 @@ class TestUpload:
         with unpatched(iam.PATCH):
             assert upload_code(aws, "web", body, key) == "OK"
 
+    @pytest.mark.parametrize(
+        ("valid_from", "expires"),
+        [
+            (timedelta(days=-90), timedelta(days=-30)),
+            (timedelta(days=-90), timedelta(seconds=-2)),
+            (timedelta(seconds=30), timedelta(days=90)),
+        ],
+        ids=["expired", "expired just now", "not yet valid"],
+    )
+    def test_a_certificate_that_is_not_valid_now_is_refused(
+        self, aws: Aws, unpatched: Unpatched, valid_from: timedelta, expires: timedelta
+    ) -> None:
+        """Nobody can upload a certificate that has expired, or that is not valid yet."""
+        now = datetime.now(UTC)
+        files = make_certificate("example.com", now + valid_from, now + expires)
+        assert upload_code(aws, "web", files.body, files.private_key) == "MalformedCertificate"
+        assert list_names(aws) == []
+        with unpatched(iam.PATCH):
+            assert upload_code(aws, "web", files.body, files.private_key) == "OK"
+
+    def test_the_refusal_says_when_it_is_valid(self, aws: Aws) -> None:
+        """The error names both ends of the certificate's validity."""
+        files = make_certificate("example.com", VALID_FROM, VALID_FROM + timedelta(days=1))
+        message = message_of(
+            aws.client("iam").upload_server_certificate,
+            ServerCertificateName="web",
+            CertificateBody=files.body,
+            PrivateKey=files.private_key,
+        )
+        assert "from 2025-03-01 12:30:00+00:00 to 2025-03-02 12:30:00+00:00" in message
+
     @pytest.mark.parametrize("name", ["web", "WEB"])
     def test_a_name_is_taken_once(self, aws: Aws, unpatched: Unpatched, name: str) -> None:
         """Names are unique in an account, whatever their case or path."""
@@ -162,6 +195,34 @@ class TestUpload:
         """Names are unique in an account, not beyond it."""
         upload(aws, "web")
         upload(aws, "web", account_id=OTHER_ACCOUNT)
+
+
+class TestPlant:
+    """An expired certificate, which only gets there beside the API."""
+
+    def test_a_planted_certificate_has_expired_since_it_was_uploaded(self, aws: Aws) -> None:
+        """It is listed like any other, uploaded before it expired, and can be deleted."""
+        planted = seed.plant_certificate("old-web", path="/team/", tags={"team": "a"})
+        [listed] = aws.client("iam").list_server_certificates()["ServerCertificateMetadataList"]
+        assert listed == planted
+        assert planted["UploadDate"] < planted["Expiration"] < datetime.now(UTC)
+        assert planted["Arn"] == "arn:aws:iam::111122223333:server-certificate/team/old-web"
+        assert read(aws, "old-web")["Tags"] == [{"Key": "team", "Value": "a"}]
+        assert delete_code(aws, "old-web") == "OK"
+
+    def test_a_planted_certificate_is_where_it_was_planted(self, aws: Aws) -> None:
+        """Account and partition are those of whoever would have uploaded it."""
+        planted = seed.plant_certificate("web", account_id=OTHER_ACCOUNT, region="us-gov-west-1")
+        there = aws.client("iam", account_id=OTHER_ACCOUNT, region="us-gov-west-1")
+        [listed] = there.list_server_certificates()["ServerCertificateMetadataList"]
+        assert listed == planted
+        assert list_names(aws) == []
+
+    def test_a_taken_name_cannot_be_planted(self, aws: Aws) -> None:
+        """Names are unique however a certificate got there."""
+        upload(aws, "web")
+        with pytest.raises(ApiError, match="EntityAlreadyExists"):
+            seed.plant_certificate("WEB")
 
 
 class TestList:

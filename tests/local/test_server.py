@@ -173,6 +173,21 @@ def test_started_by_hand_it_serves_other_processes_until_it_is_stopped() -> None
         assert (server.returncode, errors) == (0, "")
 
 
+def test_started_by_hand_it_has_the_expired_certificates_that_were_asked_for() -> None:
+    """Other processes find there what they could not upload themselves."""
+    code = """
+import boto3
+from datetime import UTC, datetime
+for one in boto3.client("iam").list_server_certificates()["ServerCertificateMetadataList"]:
+    print(one["Arn"], one["Expiration"] < datetime.now(UTC))
+"""
+    port = str(find_free_port())
+    with start("--port", port, "--plant", "web", "--plant", "/old/shop") as server:
+        found = run_in_shell(read_exports(server), code).splitlines()
+    arn = "arn:aws:iam::111122223333:server-certificate"
+    assert found == [f"{arn}/old/shop True", f"{arn}/web True"]
+
+
 @pytest.mark.usefixtures("_restore_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it(

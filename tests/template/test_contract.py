@@ -1,10 +1,11 @@
 """What deployments and dashboards rely on: parameters, outputs, environment variables, metrics."""
 
 import json
+import logging
 import re
-import tomllib
 from typing import Any
 
+import botocore.session
 import pytest
 
 from handlers.observability import SERVICE
@@ -24,6 +25,7 @@ DEFAULTS = {
     "ElbCallsPerSecond": 5,
     "SweepSchedule": "rate(1 day)",
     "NotificationEmail": "",
+    "EmailFrequency": "Each",
     "CustomAction": "Enabled",
     "LogLevel": "INFO",
     "LogRetentionDays": 365,
@@ -33,10 +35,12 @@ CHOICES = {
     "Mode": ["DryRun", "Enforce"],
     "AutoRemediation": ["Enabled", "Disabled"],
     "DeniedRegions": ["Unverified", "OutOfScope"],
+    "EmailFrequency": ["Each", "Daily"],
     "CustomAction": ["Enabled", "Disabled"],
-    "LogLevel": ["DEBUG", "INFO", "WARNING", "ERROR"],
+    "LogLevel": ["DEBUG", "INFO"],
     "Architecture": ["arm64", "x86_64"],
 }
+DEPLOY = PROJECT / "deploy"
 # Read by Powertools; all others are read by the settings.
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 
@@ -119,7 +123,13 @@ def test_the_defaults_of_the_stack_are_those_of_the_settings() -> None:
     deployed = Settings.from_environment(environment("RemediateFunction"))
 
     assert deployed.model_dump(exclude=created) == Settings().model_dump(exclude=created)
-    assert SweepSettings.from_environment(environment("SweepFunction")).member_role_name is None
+
+    swept = SweepSettings.from_environment(environment("SweepFunction"))
+
+    created = {"queue_url", "topic_arn"}
+    assert swept.model_dump(exclude=created) == SweepSettings(queue_url=swept.queue_url).model_dump(
+        exclude=created
+    )
 
 
 def test_every_parameter_reaches_the_settings() -> None:
@@ -132,6 +142,8 @@ def test_every_parameter_reaches_the_settings() -> None:
         "DeniedRegions": "OutOfScope",
         "ElbCallsPerSecond": 2,
         "MemberRoleName": "iam26-member",
+        "AutoRemediation": "Disabled",
+        "SweepSchedule": "rate(12 hours)",
     }
     settings = Settings.from_environment(environment("RemediateFunction", **values))
     sweep = SweepSettings.from_environment(environment("SweepFunction", **values))
@@ -144,27 +156,26 @@ def test_every_parameter_reaches_the_settings() -> None:
     assert settings.elb_calls_per_second == 2
     assert settings.member_role_name == sweep.member_role_name == "iam26-member"
     assert settings.archive_bucket == "archive-bucket"
+    assert sweep.auto_remediation == "Disabled"
+    assert sweep.schedule == "rate(12 hours)"
+    assert sweep.topic_arn == settings.topic_arn == "arn:aws:sns:us-east-1:111122223333:topic"
 
 
 @pytest.mark.parametrize("function", ["RemediateFunction", "SweepFunction"])
-@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-def test_the_log_level_reaches_powertools(function: str, level: str) -> None:
-    """Powertools logs from the level asked for."""
-    assert environment(function, LogLevel=level)["POWERTOOLS_LOG_LEVEL"] == level
-
-
-@pytest.mark.parametrize("function", ["RemediateFunction", "SweepFunction"])
-@pytest.mark.parametrize(
-    ("level", "filtered"),
-    [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("WARNING", "INFO"), ("ERROR", "INFO")],
-)
-def test_lambda_never_drops_metrics_nor_debug_lines(
-    function: str, level: str, filtered: str
-) -> None:
-    """Lambda's filter passes metrics, which count as INFO, and DEBUG lines if asked for."""
+@pytest.mark.parametrize("level", CHOICES["LogLevel"])
+def test_each_log_level_is_what_the_function_logs(function: str, level: str) -> None:
+    """Powertools and Lambda's filter, which it obeys first, both log from the level asked for."""
     config = load_stack(LogLevel=level).function(function)["LoggingConfig"]
 
-    assert config["ApplicationLogLevel"] == filtered
+    assert environment(function, LogLevel=level)["POWERTOOLS_LOG_LEVEL"] == level
+    assert config["ApplicationLogLevel"] == level
+
+
+def test_no_log_level_drops_the_metrics() -> None:
+    """Metrics are log lines that count as INFO, so no level above it can be chosen."""
+    levels = load_stack().parameters["LogLevel"]["AllowedValues"]
+
+    assert max(logging.getLevelNamesMapping()[level] for level in levels) == logging.INFO
 
 
 def test_the_service_is_that_of_the_code() -> None:
@@ -271,22 +282,6 @@ def test_the_functions_run_what_is_built() -> None:
     assert all(one["Metadata"]["BuildMethod"] == "makefile" for one in functions.values())
 
 
-def test_samconfig_deploys_both_modes() -> None:
-    """The environments of SAM CLI differ in the mode, and grant what the template needs."""
-    config = tomllib.loads((PROJECT / "samconfig.toml").read_text())
-    deploy = {
-        name: config[name]["deploy"]["parameters"] for name in ("default", "dry-run", "enforce")
-    }
-
-    assert deploy["default"]["guided"] is True
-    assert deploy["dry-run"]["parameter_overrides"] == ["Mode=DryRun"]
-    assert deploy["enforce"]["parameter_overrides"] == ["Mode=Enforce"]
-    assert deploy["enforce"]["confirm_changeset"] is True
-    for one in deploy.values():
-        assert one["stack_name"] == "iam26-remediation"
-        assert one["capabilities"] == ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-
-
 def read_widgets() -> list[dict[str, Any]]:
     """Return the widgets of the dashboard."""
     dashboard = load_stack().nested("ObservabilityStack").properties("Dashboard")
@@ -299,6 +294,63 @@ def test_the_dashboard_url_leads_to_the_dashboard() -> None:
 
     assert observability.outputs == {"DashboardName": "<Dashboard>"}
     assert observability.properties("Dashboard")["DashboardName"] == "iam26-remediation-us-east-1"
+
+
+# The home Region of each partition whose console is known, and the console's host.
+CONSOLES = {
+    "aws": ("us-east-1", "console.aws.amazon.com"),
+    "aws-cn": ("cn-north-1", "console.amazonaws.cn"),
+    "aws-us-gov": ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    "aws-eusc": ("eusc-de-east-1", "console.amazonaws-eusc.eu"),
+}
+FRAGMENT = "#dashboards/dashboard/<ObservabilityStack.Outputs.DashboardName>"
+
+
+@pytest.mark.parametrize("partition", CONSOLES)
+def test_the_dashboard_url_is_in_the_console_of_the_partition(partition: str) -> None:
+    """Where the console is known, the output opens the dashboard there."""
+    region, host = CONSOLES[partition]
+    stack = load_stack(**{"AWS::Partition": partition, "AWS::Region": region})
+
+    assert stack.outputs["DashboardUrl"] == (
+        f"https://{region}.{host}/cloudwatch/home?region={region}{FRAGMENT}"
+    )
+
+
+def test_the_dashboard_url_fails_in_no_partition() -> None:
+    """In every other partition that the SDK knows, the output is what follows the console's URL."""
+    known = set(botocore.session.get_session().get_available_partitions())
+
+    assert known - CONSOLES.keys()
+    for partition in known - CONSOLES.keys():
+        assert load_stack(**{"AWS::Partition": partition}).outputs["DashboardUrl"] == FRAGMENT
+
+
+def test_no_map_has_to_know_the_partition() -> None:
+    """CloudFormation refuses to look up what a map lacks, so no map is asked for a partition."""
+    for file in ("template.yaml", *(f"deploy/{one.name}" for one in DEPLOY.glob("*.yaml"))):
+        assert "Mappings" not in load_stack(file).template
+
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-operations-functions.html
+# and CWL_QuerySyntax-Stats.html
+LOGS_INSIGHTS = """
+    abs ceil floor greatest least log sqrt bin datefloor dateceil fromMillis toMillis now ispresent
+    coalesce isValidIp isValidIpv4 isValidIpv6 isIpInSubnet isIpv4InSubnet isIpv6InSubnet isempty
+    isblank concat ltrim rtrim trim strlen toupper tolower substr replace strcontains jsonParse
+    jsonStringify avg count count_distinct max min pct stddev sum earliest latest sortsFirst
+    sortsLast fields display filter filterIndex stats sort limit parse pattern diff dedup unmask
+    unnest in like as by and or not asc desc
+"""
+
+
+def test_no_alias_in_a_query_is_a_word_of_the_language() -> None:
+    """The dashboard's queries name no column as Logs Insights names a function or command."""
+    queries = [one["properties"]["query"] for one in read_widgets() if "query" in one["properties"]]
+    aliases = {alias.lower() for query in queries for alias in re.findall(r"\bas (\w+)", query)}
+
+    assert aliases
+    assert aliases.isdisjoint(LOGS_INSIGHTS.lower().split())
 
 
 def test_the_nested_stack_is_passed_exactly_its_parameters() -> None:

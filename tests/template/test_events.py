@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.events import parse_batch, parse_event, parse_record
+from models.events import parse_batch, parse_event, parse_findings, parse_record
+from models.finding import Finding
 from tests.template import samples
 
 SWEEP_FILES = sorted((samples.EVENTS / "sweep-function").glob("*.json"))
@@ -17,7 +18,7 @@ def test_the_function_understands_each_sample(file: Path) -> None:
     content = json.loads(file.read_text())
 
     for event in samples.list_events(file):
-        assert parse_event(event).detail.findings
+        assert all(isinstance(one, Finding) for one in parse_findings(parse_event(event)))
     if "Records" in content:
         assert len(parse_batch(content).records) == len(content["Records"])
 
@@ -26,7 +27,7 @@ def test_a_batch_is_parsed_as_the_queue_delivers_it() -> None:
     """The records of the sample batch can be parsed one by one, and each has its own id."""
     records = parse_batch(samples.read("sqs-batch")).records
 
-    assert {parse_record(record)[0].source for record in records} == {
+    assert {parse_record(record).source for record in records} == {
         "aws.securityhub",
         "iam26-remediation",
     }

@@ -116,6 +116,19 @@ def test_every_other_action_is_on_resources_of_the_stack() -> None:
     assert allowed == RESOURCES
 
 
+def test_the_function_can_never_suppress_a_finding() -> None:
+    """Setting a workflow status is allowed, but SUPPRESSED is denied, as Security Hub documents."""
+    [denial] = [one for one in statements_of("RemediateRole") if one["Effect"] == "Deny"]
+
+    assert denial == {
+        "Sid": "NeverSuppress",
+        "Effect": "Deny",
+        "Action": "securityhub:BatchUpdateFindings",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"securityhub:ASFFSyntaxPath/Workflow.Status": "SUPPRESSED"}},
+    }
+
+
 def test_the_sweep_sends_to_two_queues_only() -> None:
     """The sweep sends to the remediation queue, and Lambda to the queue of failed sweeps."""
     resources = {
@@ -125,6 +138,17 @@ def test_the_sweep_sends_to_two_queues_only() -> None:
     }
 
     assert resources == {"<Queue.Arn>", "<SweepDeadLetterQueue.Arn>"}
+
+
+def test_the_sweep_publishes_to_the_topic_only() -> None:
+    """The sweep publishes its digest to the topic of the stack, and nowhere else."""
+    resources = [
+        statement["Resource"]
+        for statement in statements_of("SweepRole")
+        if "sns:Publish" in list_of(statement["Action"])
+    ]
+
+    assert resources == ["<Topic>"]
 
 
 def test_the_archive_can_be_listed_only_below_certificates() -> None:

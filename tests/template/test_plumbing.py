@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # cfn-lint brings it; it ships no types
 
-from local.fixtures.stack import PROJECT, Statement, load_stack
+from local.fixtures.stack import PROJECT, Stack, Statement, load_stack
 from tests.template.policies import find_policy, list_of
 
 STACK = load_stack()
@@ -70,24 +70,51 @@ def test_only_the_rules_and_the_sweep_can_send() -> None:
     }
 
 
-def test_a_permission_to_send_to_any_queue_is_not_enough() -> None:
-    """Anyone but AWS services and the sweep is denied, whatever their own policies allow."""
+# Who of the account's own principals sends to each queue; rules are services of AWS.
+OWN_SENDERS = {
+    "Queue": "<SweepRole.Arn>",
+    "DeadLetterQueue": None,
+    "SweepDeadLetterQueue": "<SweepRole.Arn>",
+}
+
+
+@pytest.mark.parametrize("queue", sorted(STACK.of_type("AWS::SQS::Queue")))
+def test_a_permission_to_send_to_any_queue_is_not_enough(queue: str) -> None:
+    """Each queue denies sending to everyone but AWS services and whoever it is for."""
     [denial] = [
         statement
-        for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", "<Queue>")
+        for statement in find_policy(STACK, "AWS::SQS::QueuePolicy", f"<{queue}>")
         if statement["Sid"] == "NobodyElseSends"
     ]
+    sender = OWN_SENDERS[queue]
+    but = {"ArnNotEquals": {"aws:PrincipalArn": sender}} if sender else {}
 
     assert denial == {
         "Sid": "NobodyElseSends",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "sqs:SendMessage",
-        "Resource": "<Queue.Arn>",
-        "Condition": {
-            "ArnNotEquals": {"aws:PrincipalArn": "<SweepRole.Arn>"},
-            "Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
+        "Resource": f"<{queue}.Arn>",
+        "Condition": but
+        | {"Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"}},
+    }
+
+
+def test_no_queue_of_somebody_else_gives_its_dead_letters_to_ours() -> None:
+    """Only the remediation queue has its dead letters here, and only in the dead-letter queue."""
+    name = STACK.properties("Queue")["QueueName"]
+    nobody = {"redrivePermission": "denyAll"}
+
+    assert {
+        queue: one["Properties"].get("RedriveAllowPolicy")
+        for queue, one in STACK.of_type("AWS::SQS::Queue").items()
+    } == {
+        "Queue": nobody,
+        "DeadLetterQueue": {
+            "redrivePermission": "byQueue",
+            "sourceQueueArns": [f"arn:aws:sqs:us-east-1:111122223333:{name}"],
         },
+        "SweepDeadLetterQueue": nobody,
     }
 
 
@@ -200,11 +227,11 @@ def test_alarms_can_publish_to_the_topic() -> None:
 
 
 def test_nobody_else_can_publish_to_the_topic() -> None:
-    """Besides alarms, only the remediation function may publish, and only over TLS."""
+    """Besides alarms, only the two functions may publish, and only over TLS."""
     policy = find_policy(STACK, "AWS::SNS::TopicPolicy", "<Topic>")
 
     assert [one["Principal"] for one in policy if one["Effect"] == "Allow"] == [
-        {"AWS": "<RemediateRole.Arn>"},
+        {"AWS": ["<RemediateRole.Arn>", "<SweepRole.Arn>"]},
         {"Service": "cloudwatch.amazonaws.com"},
     ]
     assert [one["Condition"] for one in policy if one["Effect"] == "Deny"] == [
@@ -223,6 +250,81 @@ def test_the_email_address_is_subscribed() -> None:
     }
 
 
+def list_receivers(stack: Stack, attributes: dict[str, str], *topics: str) -> list[str]:
+    """Return the addresses that get a message, once for each subscription that lets it pass.
+
+    https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html: without any attribute
+    no filter policy lets it pass.
+    """
+    return [
+        properties["Endpoint"]
+        for one in stack.of_type("AWS::SNS::Subscription").values()
+        if (properties := one["Properties"])["TopicArn"] in topics
+        and all(
+            attributes.get(name) in accepted
+            for name, accepted in properties.get("FilterPolicy", {}).items()
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "outcome", "is_received"),
+    [
+        ("Each", "deleted", True),
+        ("Each", "digest", True),
+        ("Daily", "deleted", False),
+        ("Daily", "unverified", False),
+        ("Daily", "digest", True),
+    ],
+)
+def test_the_address_gets_what_was_asked_for(
+    frequency: str, outcome: str, *, is_received: bool
+) -> None:
+    """With `Each` every message reaches the address, with `Daily` the digest alone."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency=frequency)
+    attributes = {"outcome": outcome, "accountId": "111122223333"}
+
+    received = list_receivers(stack, attributes, "<Topic>")
+
+    assert received == ["team@example.com"] * is_received
+
+
+@pytest.mark.parametrize("frequency", ["Each", "Daily"])
+@pytest.mark.parametrize("alarm", sorted(OBSERVABILITY.of_type("AWS::CloudWatch::Alarm")))
+def test_the_address_gets_each_alarm_once(alarm: str, frequency: str) -> None:
+    """Alarms have no attributes, and reach the address whatever it wants to hear of besides."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency=frequency)
+    topics = stack.nested("ObservabilityStack").properties(alarm)["AlarmActions"]
+
+    assert "<Topic>" in topics
+    assert list_receivers(stack, {}, *topics) == ["team@example.com"]
+
+
+def test_alarms_can_publish_to_a_topic_of_their_own() -> None:
+    """The topic for alarms alone lets alarms of this account publish over TLS, and nobody else."""
+    stack = load_stack(NotificationEmail="team@example.com", EmailFrequency="Daily")
+    allowed, denied = find_policy(stack, "AWS::SNS::TopicPolicy", "<AlarmTopic>")
+    [alarms] = [
+        one
+        for one in find_policy(stack, "AWS::SNS::TopicPolicy", "<Topic>")
+        if one["Sid"] == "OurAlarmsPublish"
+    ]
+
+    assert allowed == alarms | {"Resource": "<AlarmTopic>"}
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert "KmsMasterKeyId" not in stack.properties("AlarmTopic")
+
+
+@pytest.mark.parametrize("values", [{}, {"EmailFrequency": "Daily"}])
+def test_without_an_address_there_is_nothing_to_subscribe(values: dict[str, str]) -> None:
+    """A topic for alarms alone is there only for an address that wants the digest alone."""
+    stack = load_stack(**values)
+
+    assert not stack.of_type("AWS::SNS::Subscription")
+    assert stack.of_type("AWS::SNS::Topic").keys() == {"Topic"}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_logs_are_json_and_kept_for_the_retention_period(function: str) -> None:
     """Each function logs JSON to a log group of the stack, with the retention asked for."""
@@ -235,93 +337,88 @@ def test_logs_are_json_and_kept_for_the_retention_period(function: str) -> None:
 
 # Alarms
 
+ALARMS = {
+    name: one["Properties"] for name, one in OBSERVABILITY.of_type("AWS::CloudWatch::Alarm").items()
+}
+NOTIFYING = {
+    name: one["Properties"]
+    for kind in ("Alarm", "CompositeAlarm")
+    for name, one in OBSERVABILITY.of_type(f"AWS::CloudWatch::{kind}").items()
+    if "AlarmActions" in one["Properties"]
+}
 
-def watched() -> dict[tuple[str, str, str], str]:
-    """Return which alarm watches what, by namespace, metric and resource."""
+
+def watched() -> set[tuple[str, str, str]]:
+    """Return what the alarms watch: namespace, metric and resource."""
     return {
-        (metric["Namespace"], metric["MetricName"], dimension["Value"].strip("<>")): name
-        for name, alarm in OBSERVABILITY.of_type("AWS::CloudWatch::Alarm").items()
-        for metric in _list_metrics(alarm["Properties"])
-        for dimension in metric["Dimensions"]
+        (one["Namespace"], one["MetricName"], dimension["Value"].strip("<>"))
+        for one in ALARMS.values()
+        for dimension in one["Dimensions"]
     }
-
-
-def _list_metrics(properties: dict[str, Any]) -> list[dict[str, Any]]:
-    if "MetricName" in properties:
-        return [properties]
-    return [one["MetricStat"]["Metric"] for one in properties["Metrics"] if "MetricStat" in one]
 
 
 def test_every_resource_that_can_fail_has_an_alarm() -> None:
     """All queues, functions, rules and the topic of the stack are watched, and nothing else."""
     wanted = {
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Queue.QueueName"),
+        ("AWS/Lambda", "Invocations", "RemediateFunction"),
         ("AWS/SNS", "NumberOfNotificationsFailed", "Topic.TopicName"),
     }
-    for queue in STACK.of_type("AWS::SQS::Queue").keys() - {"Queue"}:
+    for queue in STACK.of_type("AWS::SQS::Queue"):
         wanted.add(("AWS/SQS", "ApproximateNumberOfMessagesVisible", f"{queue}.QueueName"))
     for function in STACK.of_type("AWS::Serverless::Function"):
         wanted |= {("AWS/Lambda", metric, function) for metric in ("Errors", "Throttles")}
     for rule in STACK.of_type("AWS::Events::Rule"):
         wanted |= {
             ("AWS/Events", metric, rule)
-            for metric in (
-                "FailedInvocations",
-                "InvocationsSentToDlq",
-                "InvocationsFailedToBeSentToDlq",
-            )
+            for metric in ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
         }
     for metric in ("PostponedFindings", "RejectedFindingUpdates", "FailedNotifications"):
         wanted.add(("IAM26Remediation", metric, "iam26-remediation"))
 
-    assert watched().keys() == wanted
+    assert watched() == wanted
 
 
-@pytest.mark.parametrize("alarm", sorted(OBSERVABILITY.of_type("AWS::CloudWatch::Alarm")))
+@pytest.mark.parametrize("alarm", sorted(NOTIFYING))
 def test_every_alarm_notifies_and_says_what_to_do(alarm: str) -> None:
-    """Each alarm notifies the topic, ignores missing data, and says what to do."""
-    properties = OBSERVABILITY.properties(alarm)
-    description = properties["AlarmDescription"]
+    """Each alarm notifies the topic, and says what to do."""
+    description = NOTIFYING[alarm]["AlarmDescription"]
     advice = ("Look", "look", "Check", "log", "raise")
 
-    assert properties["AlarmActions"] == ["<Topic>"]
-    assert properties["TreatMissingData"] == "notBreaching"
-    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert NOTIFYING[alarm]["AlarmActions"] == ["<Topic>"]
     assert any(word in description for word in advice)
     assert 100 < len(description) <= 1024
 
 
+@pytest.mark.parametrize("alarm", sorted(ALARMS))
+def test_every_alarm_watches_one_metric(alarm: str) -> None:
+    """No alarm computes with several metrics, one of which may never have existed."""
+    assert "Metrics" not in ALARMS[alarm]
+    assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
+    assert ALARMS[alarm]["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
 def test_alarms_fire_at_the_first_failure() -> None:
     """Every alarm fires at the first failure, except the two that mean 'for too long'."""
-    thresholds = {
-        name: (one["Properties"]["Threshold"], one["Properties"]["EvaluationPeriods"])
-        for name, one in OBSERVABILITY.of_type("AWS::CloudWatch::Alarm").items()
-    }
-    visibility = STACK.properties("Queue")["VisibilityTimeout"]
-    age, _ = thresholds.pop("QueueAgeAlarm")
-    postponed = thresholds.pop("PostponedFindingsAlarm")
+    too_long = {"MessagesWait", "RemediateRuns", "PostponedFindingsAlarm"}
 
-    assert set(thresholds.values()) == {(1, 1)}
-    assert 2 * visibility < age < 3 * visibility
-    assert postponed == (1, 2)
-    # Each attempt falls into a period, so findings that stay postponed are counted in all of them.
-    assert OBSERVABILITY.properties("PostponedFindingsAlarm")["Period"] > visibility
+    assert {
+        (one["Threshold"], one["EvaluationPeriods"])
+        for name, one in ALARMS.items()
+        if name not in too_long
+    } == {(1, 1)}
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_an_alarm_sums_up_what_a_rule_did_not_deliver(rule: str) -> None:
-    """The alarm of a rule counts what failed, what was saved and what was lost."""
-    metrics = OBSERVABILITY.properties(f"{rule}Alarm")["Metrics"]
-    [total] = [one for one in metrics if "Expression" in one]
-    parts = [one for one in metrics if "MetricStat" in one]
+def test_what_is_no_alarm_by_itself_is_half_of_one() -> None:
+    """What notifies nobody is in the rule of the one composite alarm."""
+    rule = NOTIFYING["QueueStalledAlarm"]["AlarmRule"]
 
-    assert total["Expression"] == " + ".join(f"FILL({one['Id']}, 0)" for one in parts)
-    assert all(one["ReturnData"] is False for one in parts)
+    assert rule == 'ALARM("<MessagesWait>") AND NOT ALARM("<RemediateRuns>")'
+    assert ALARMS.keys() - NOTIFYING.keys() == {"MessagesWait", "RemediateRuns"}
 
 
 def test_alarms_watch_the_service_that_the_functions_report_as() -> None:
     """The metrics that alarms watch have the service name that the functions are given."""
-    services = {metric for namespace, _, metric in watched() if namespace == "IAM26Remediation"}
+    services = {name for namespace, _, name in watched() if namespace == "IAM26Remediation"}
 
     for function in FUNCTIONS:
         variables = STACK.function(function)["Environment"]["Variables"]

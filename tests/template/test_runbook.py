@@ -8,7 +8,13 @@ from local.fixtures.stack import PROJECT, load_stack
 
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 STACK = load_stack()
-ALARMS = sorted(STACK.nested("ObservabilityStack").of_type("AWS::CloudWatch::Alarm"))
+OBSERVABILITY = STACK.nested("ObservabilityStack")
+ALARMS = sorted(
+    name
+    for kind in ("Alarm", "CompositeAlarm")
+    for name, one in OBSERVABILITY.of_type(f"AWS::CloudWatch::{kind}").items()
+    if "AlarmActions" in one["Properties"]
+)
 
 
 def read_sections() -> dict[str, str]:

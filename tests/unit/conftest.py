@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket
 
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("default", deadline=None)
 # `make mutants` runs these tests a thousand times over, and each run must find the same.
 settings.register_profile(
     "mutants",

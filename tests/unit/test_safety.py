@@ -11,11 +11,12 @@ from handlers.remediation.cases import Arrival, Postponed
 from handlers.remediation.deadline import Deadline
 from models.certificate import ServerCertificate
 from models.errors import AwsCallError, TransientError
+from models.events import EntryPoint
 from models.finding import Compliance, Finding, Resource, Workflow, WorkflowStatus
 from models.outcome import Outcome
 from models.reference import Gap, Reference
 from models.settings import Mode, Settings
-from tests.fakes import NOW, OWN_ACCOUNT, World
+from tests.fakes import NOW, OWN_ACCOUNT, World, make_arrival
 
 PRODUCT = "arn:aws:securityhub:us-east-1::product/aws/securityhub"
 GRACE_DAYS = 10
@@ -49,6 +50,7 @@ class Draft:
     id_form: str
     findings: int
     status: WorkflowStatus
+    entry_point: EntryPoint
     compliance: str
     suppressed_meanwhile: bool
     change_before_read: str | None
@@ -77,6 +79,7 @@ def drafts(draw: st.DrawFn, name: str) -> Draft:
         id_form=draw(st.sampled_from(["arn", "arn", "arn-without-path", "config", "id", "name"])),
         findings=draw(st.integers(1, 2)),
         status=draw(st.sampled_from([WorkflowStatus.NEW, WorkflowStatus.NOTIFIED])),
+        entry_point=draw(st.sampled_from(EntryPoint)),
         compliance=draw(st.sampled_from(["FAILED"] * 6 + ["PASSED"])),
         suppressed_meanwhile=draw(st.sampled_from([False] * 6 + [True])),
         change_before_read=draw(
@@ -201,6 +204,10 @@ class Scene:
             and expiration + timedelta(days=GRACE_DAYS) <= NOW
             and "iam26:keep" not in draft.tags
             and draft.compliance == "FAILED"
+            and not (
+                draft.status is WorkflowStatus.NOTIFIED
+                and draft.entry_point is not EntryPoint.CUSTOM_ACTION
+            )
             and not draft.suppressed_meanwhile
             and draft.change_before_read is None
             and not self.has_dangling
@@ -244,7 +251,7 @@ def scenes(draw: st.DrawFn, *, calm: bool = False) -> Scene:
         scene.world.fail(operation, draw(st.sampled_from(ERRORS)))
     for draft in drawn:
         for finding in make_findings(draft):
-            scene.arrivals.append(Arrival(finding, "us-east-1", "event"))
+            scene.arrivals.append(make_arrival(finding, entry_point=draft.entry_point))
             status = WorkflowStatus.SUPPRESSED if draft.suppressed_meanwhile else draft.status
             scene.world.security_hub.put(
                 finding.model_copy(update={"workflow": Workflow(status=status)})
@@ -281,7 +288,8 @@ def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
             for _, _, record in scene.world.archive.versions
             if record.files.certificate.id == gone.id
         ]
-        assert archived == ["deleting"]
+        assert archived[0] == "deleting"
+        assert "kept" not in archived
 
 
 @given(scene=scenes())

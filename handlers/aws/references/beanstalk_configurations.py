@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from handlers.aws.references.answers import IncompleteReadingError, require_list, require_text
+from handlers.aws.answers import IncompleteReadingError, require_list, require_text
 from handlers.aws.references.source import Reader, Source, VanishedError
 from models.reference import GapKind
 

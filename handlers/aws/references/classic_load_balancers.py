@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_Des
 
 from typing import TYPE_CHECKING
 
-from handlers.aws.references.answers import require_list, require_part, require_text
+from handlers.aws.answers import require_list, require_part, require_text
 from handlers.aws.references.source import Reader, Source
 from models.reference import serves_tls
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/appsync/latest/APIReference/API_ListDomainNames.html
 
 from typing import TYPE_CHECKING
 
-from handlers.aws.references.answers import require_list, require_text
+from handlers.aws.answers import require_list, require_text
 from handlers.aws.references.source import Reader, Source
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from handlers.aws.references.answers import (
+from handlers.aws.answers import (
     check_truncation,
     require_counted,
     require_part,

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Describ
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handlers.aws.references.answers import require_list, require_text
+from handlers.aws.answers import require_list, require_text
 from handlers.aws.references.source import Reader, Source, VanishedError
 from models.reference import serves_tls
 

@@ -11,20 +11,20 @@ from aiolimiter import AsyncLimiter
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from handlers.aws.answers import (
+    IncompleteReadingError,
+    require_list,
+    require_text,
+    understand,
+)
 from handlers.aws.clients import CALLS_AT_ONCE, Clients
-from handlers.aws.errors import is_unresolved_endpoint, translate_error, translated_errors
+from handlers.aws.errors import is_unresolved_endpoint, translate_error
 from handlers.aws.references import (
     beanstalk_configurations,
     classic_load_balancers,
     custom_domains,
     distributions,
     load_balancer_listeners,
-)
-from handlers.aws.references.answers import (
-    IncompleteReadingError,
-    require_list,
-    require_text,
-    understand,
 )
 from handlers.aws.references.source import Reader, Source
 from models.errors import AwsCallError, TransientError
@@ -138,12 +138,14 @@ class Scan:
         """
         ec2: EC2Client = self.clients.get("ec2")
         try:
-            with translated_errors("DescribeRegions"):
-                return _sort_regions(understand(lambda: ec2.describe_regions(AllRegions=True)))
-        except AwsCallError as error:
-            return Gap.of_error(error, source=LIST_OF_REGIONS, region=self.clients.region)
+            return _sort_regions(understand(lambda: ec2.describe_regions(AllRegions=True)))
         except IncompleteReadingError as error:
             return _leave_gap(error, LIST_OF_REGIONS, self.clients.region)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            refused = translate_error(error, "DescribeRegions")
+            if isinstance(refused, TransientError):
+                raise refused from error
+            return Gap.of_error(refused, source=LIST_OF_REGIONS, region=self.clients.region)
 
     def _spread(self, regions: Sequence[str]) -> list[tuple[Source, str]]:
         return [

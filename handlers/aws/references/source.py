@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from handlers.aws.references.answers import IncompleteReadingError, find_next_page, understand
+from handlers.aws.answers import IncompleteReadingError, find_next_page, understand
 from models.reference import GapKind, Reference, select_identifiers
 
 P = ParamSpec("P")

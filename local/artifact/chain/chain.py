@@ -110,18 +110,25 @@ class Chain(Running):
 
     def deploy(self, *parameters: str, template: Path = BUILT / "template.yaml") -> None:
         """Deploy a built or packaged template with `sam deploy`."""
-        options = ("--config-env", "enforce", "--no-confirm-changeset")
         config = ("--config-file", PROJECT / "samconfig.toml", "--template-file", template)
         overrides = ("--parameter-overrides", *parameters) if parameters else ()
-        self._run_sam("deploy", *options, *config, *overrides)
-        described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
+        self._run_sam("deploy", "--no-confirm-changeset", *config, *overrides)
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in self.describe()["Outputs"]}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the stack as CloudFormation describes it."""
+        stacks = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        return dict(stacks[0])
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that directs SAM CLI here, with all permissions."""
+        credentials = {"AWS_ACCESS_KEY_ID": OWN_ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
+        return make_environment(self.url) | credentials
 
     def _run_sam(self, *arguments: str | Path) -> None:
-        credentials = {"AWS_ACCESS_KEY_ID": OWN_ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
         done = subprocess.run(  # noqa: S603 - our own SAM CLI
             [SAM, *arguments],
-            env=make_environment(self.url) | credentials,
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -202,7 +202,10 @@ def patch(ministack: ModuleType, python: str, moto_url: str) -> None:
     _run_functions_on(python, importlib.import_module("ministack.core.lambda_runtime"))
     provisioners = importlib.import_module("ministack.services.cloudformation.provisioners")
     handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no public way in
-    _accept_alarms_on_expressions(handlers)
+    handlers["AWS::CloudWatch::CompositeAlarm"] = {
+        "create": lambda logical_id, _, stack: (f"{stack}-{logical_id}", {}),
+        "delete": lambda *_: None,
+    }
     handlers["AWS::SecurityHub::ActionTarget"] = {
         "create": functools.partial(_create_action_target, moto_url),
         "delete": lambda *_: None,
@@ -222,19 +225,6 @@ def _run_functions_on(python: str, runtime: Any) -> None:
     runtime._detect_runtime_binary = lambda _: (python, script)  # noqa: SLF001
 
 
-def _accept_alarms_on_expressions(handlers: dict[str, Any]) -> None:
-    """Let alarms on metric math exist, which ministack refuses: no alarm is looked at here."""
-    alarm = handlers["AWS::CloudWatch::Alarm"]
-    create = alarm["create"]
-
-    def create_alarm(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
-        if "Metrics" in properties:
-            return f"{stack}-{logical_id}", {"Arn": "arn:aws:cloudwatch:::alarm:not-evaluated"}
-        return create(logical_id, properties, stack)
-
-    alarm["create"] = create_alarm
-
-
 def _create_action_target(
     moto_url: str, _logical_id: str, properties: dict[str, Any], _stack: str
 ) -> tuple[str, dict[str, str]]:
@@ -246,6 +236,7 @@ def _create_action_target(
         f"{moto_url}/actionTargets",
         json={name: properties[name] for name in ("Name", "Description", "Id")},
         headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host"},
+        timeout=60,  # its default of 3 s is too short for the first call, which loads the service
     )
     if answer.status != HTTPStatus.OK:
         raise ValueError(f"Security Hub refuses the custom action: {answer.data.decode()}")

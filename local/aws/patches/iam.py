@@ -1,15 +1,15 @@
 """IAM: server certificates with their own dates, ids, tags, paths and references.
 
-moto reads no certificate: each one expired in 2012 and has the same id, and junk and duplicate
-names are accepted. Its lists ignore paths and pages, it has no tags and no renaming, and it deletes
-a certificate in use. So all of these are as in AWS here.
+moto reads no certificate: each one expired in 2012 and has the same id, and junk, duplicate names
+and certificates that are not valid are accepted. Its lists ignore paths and pages, it has no tags and
+no renaming, and it deletes a certificate in use. So all of these are as in AWS here.
 """
 
 from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import Certificate, IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
+from moto.utilities.utils import get_partition
 
 from local.aws.knobs import knobs
 from local.aws.patches.patch import ApiError, Patch, Request, take_page
@@ -35,20 +36,23 @@ class ServerCertificate(Certificate):
     # moto files models by the second part of their module's name.
     __module__ = "moto.iam.local"
 
-    def __init__(self, request: Request) -> None:
-        params = request.params
+    def __init__(
+        self, account_id: str, region: str, partition: str, params: Mapping[str, Any]
+    ) -> None:
         super().__init__(
-            account_id=request.account,
-            region_name=request.region,
+            account_id=account_id,
+            region_name=region,
             cert_name=params["ServerCertificateName"],
             cert_body=params["CertificateBody"],
             private_key=params["PrivateKey"],
             cert_chain=params.get("CertificateChain"),
             path=params.get("Path"),
         )
-        self.partition = request.partition
+        self.partition = partition
         self.id = "ASCA" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17))
-        self.expiration = _read_expiration(self.cert_body, self.private_key)
+        read = _read_certificate(self.cert_body, self.private_key)
+        self.valid_from = read.not_valid_before_utc
+        self.expiration = read.not_valid_after_utc
         self.upload_date = datetime.now(UTC)
         self.tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", [])}
         self.arns = {self.arn}
@@ -75,7 +79,7 @@ class ServerCertificate(Certificate):
         return [{"Key": key, "Value": value} for key, value in self.tags.items()]
 
 
-def _read_expiration(body: str, private_key: str) -> datetime:
+def _read_certificate(body: str, private_key: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(body.encode())
         key = load_pem_private_key(private_key.encode(), password=None)
@@ -86,40 +90,73 @@ def _read_expiration(body: str, private_key: str) -> datetime:
         ) from error
     if key.public_key() != certificate.public_key():
         raise ApiError("KeyPairMismatch", "Private key does not match the certificate.")
-    return certificate.not_valid_after_utc
+    return certificate
 
 
 def _backend(request: Request) -> IAMBackend:
-    return iam_backends[request.account][request.partition]
+    return _backend_of(request.account, request.partition)
+
+
+def _backend_of(account_id: str, partition: str) -> IAMBackend:
+    return iam_backends[account_id][partition]
 
 
 def _find(request: Request) -> ServerCertificate:
     name = request.params["ServerCertificateName"]
-    for certificate in _certificates(request):
+    for certificate in _certificates(_backend(request)):
         if certificate.cert_name == name:
             return certificate
     raise ApiError("NoSuchEntity", f"The Server Certificate with name {name} cannot be found.")
 
 
-def _certificates(request: Request) -> list[ServerCertificate]:
-    held: Any = _backend(request).certificates.values()
+def _certificates(backend: IAMBackend) -> list[ServerCertificate]:
+    held: Any = backend.certificates.values()
     return sorted(held, key=lambda certificate: str(certificate.cert_name))
 
 
-def _refuse_taken_name(request: Request, name: str) -> None:
+def _refuse_taken_name(backend: IAMBackend, name: str) -> None:
     # Names are unique whatever their case.
-    if any(name.lower() == held.cert_name.lower() for held in _certificates(request)):
+    if any(name.lower() == held.cert_name.lower() for held in _certificates(backend)):
         raise ApiError(
             "EntityAlreadyExists", f"The Server Certificate with name {name} already exists."
         )
 
 
+def _refuse_invalid(certificate: ServerCertificate) -> None:
+    if not certificate.valid_from <= certificate.upload_date <= certificate.expiration:
+        raise ApiError(
+            "MalformedCertificate",
+            f"Certificate is not valid at this moment: it is valid from {certificate.valid_from} "
+            f"to {certificate.expiration}.",
+        )
+
+
+def _keep(certificate: ServerCertificate) -> None:
+    backend = _backend_of(certificate.account_id, certificate.partition)
+    _refuse_taken_name(backend, certificate.cert_name)
+    backend.certificates[certificate.id] = certificate
+
+
+def plant_certificate(params: Mapping[str, Any], *, account_id: str, region: str) -> dict[str, Any]:
+    """Put a certificate in beside the API, and return its metadata.
+
+    It takes the parameters of UploadServerCertificate. The certificate counts as uploaded when it
+    became valid, so it may have expired since: the API refuses to upload one that has.
+    """
+    certificate = ServerCertificate(account_id, region, get_partition(region), params)
+    certificate.upload_date = certificate.valid_from
+    _keep(certificate)
+    return certificate.describe()
+
+
 @PATCH.replace_operation(IamResponse, "UploadServerCertificate")
 def upload(request: Request) -> dict[str, Any]:
     """Answer UploadServerCertificate."""
-    _refuse_taken_name(request, request.params["ServerCertificateName"])
-    certificate = ServerCertificate(request)
-    _backend(request).certificates[certificate.id] = certificate
+    certificate = ServerCertificate(
+        request.account, request.region, request.partition, request.params
+    )
+    _refuse_invalid(certificate)
+    _keep(certificate)
     return {
         "ServerCertificateMetadata": certificate.describe(),
         "Tags": certificate.list_tags() or None,
@@ -134,7 +171,7 @@ def list_certificates(request: Request) -> dict[str, Any]:
     # The marker is a name, so a deletion between two pages skips nothing.
     held = [
         certificate
-        for certificate in _certificates(request)
+        for certificate in _certificates(_backend(request))
         if certificate.path.startswith(prefix) and certificate.cert_name > after
     ]
     size = min(request.params.get("MaxItems", 100), knobs.certificate_page_size or 1000)
@@ -167,7 +204,7 @@ def update(request: Request) -> None:
     certificate = _find(request)
     new_name = request.params.get("NewServerCertificateName")
     if new_name and new_name.lower() != certificate.cert_name.lower():
-        _refuse_taken_name(request, new_name)
+        _refuse_taken_name(_backend(request), new_name)
     certificate.move(new_name, request.params.get("NewPath"))
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from handlers.aws.clients import Clients
+from handlers.aws.clients import Clients, Credentials, make_session
 from handlers.aws.references.scan import SOURCES, Scan
 from handlers.aws.references.source import Source
 from models.reference import References
@@ -21,6 +20,8 @@ from tests.builders import NOW
 HOME = "us-east-1"
 # What items are called where it is not `member`, as CloudFront's and EC2's models have it.
 ITEM_NAMES = {"regionInfo": "item", "Items": "DistributionSummary", "CNAMEs": "CNAME"}
+
+ANSWERED_IN_JSON = frozenset({"ListDomainNames", "GetFindings", "BatchUpdateFindings"})
 
 ONE_REGION = {"regionInfo": [{"regionName": HOME, "optInStatus": "opt-in-not-required"}]}
 
@@ -53,17 +54,18 @@ class ScriptedAws:
     region: str = HOME
     calls: list[str] = field(default_factory=list)
 
-    def scan(self, *sources: Source, settings: Settings | None = None) -> References:
-        """Return what a scan sees."""
-        session = boto3.Session(
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="made-up",
-            region_name=self.region,
-        )
+    def make_clients(self) -> Clients:
+        """Return clients whose calls are answered from the script."""
+        session = make_session(self.region)
         answer: Any = self._answer  # whose answer is taken, which the stubs do not say
         session.events.register("before-send", answer)
-        clients = Clients(session, self.region, user_agent="test")
-        return Scan(clients, settings or Settings(), lambda: NOW, sources or SOURCES).run(None)
+        signing = Credentials("AKIDEXAMPLE", "made-up", "made-up", NOW)
+        return Clients(session, self.region, user_agent="test", credentials=signing)
+
+    def scan(self, *sources: Source, settings: Settings | None = None) -> References:
+        """Return what a scan sees."""
+        scan = Scan(self.make_clients(), settings or Settings(), lambda: NOW, sources or SOURCES)
+        return scan.run(None)
 
     def _answer(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
@@ -94,14 +96,14 @@ def _respond(url: str, body: str, status: int = 200) -> AWSResponse:
 
 
 def _render_refusal(operation: str, refusal: Refusal) -> str:
-    if operation == "ListDomainNames":
+    if operation in ANSWERED_IN_JSON:
         return json.dumps({"__type": refusal.code, "message": refusal.message})
     error = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
     return f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
 
 
 def _render(operation: str, answer: Mapping[str, Any]) -> str:
-    if operation == "ListDomainNames":
+    if operation in ANSWERED_IN_JSON:
         return json.dumps(answer)
     if operation == "ListDistributions":
         return _render_members(answer)

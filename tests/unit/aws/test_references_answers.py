@@ -235,11 +235,6 @@ class TestCounts:
             ),
             "many",
         ),
-        (
-            "environment",
-            ("DescribeEnvironments", "Environments", 0, "DateCreated"),
-            "the day before yesterday",
-        ),
     ],
 )
 def test_what_makes_no_sense(kind: str, path: Path, value: object) -> None:

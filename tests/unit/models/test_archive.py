@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -146,31 +147,37 @@ def test_body_stays_out_of_errors() -> None:
 @pytest.mark.parametrize("name", ["web", "n" * 128, "a+b=c,d.e@f-g"])
 def test_key(name: str) -> None:
     """A record's key names account, certificate name and certificate id."""
-    files = make_files(certificate=make_certificate(name))
-    assert compose_key(ACCOUNT, files) == f"certificates/{ACCOUNT}/{name}/{CERTIFICATE_ID}.json"
+    certificate = make_certificate(name)
+    assert (
+        compose_key(ACCOUNT, certificate) == f"certificates/{ACCOUNT}/{name}/{CERTIFICATE_ID}.json"
+    )
 
 
 def test_key_does_not_depend_on_the_path() -> None:
     """A certificate that was moved to another path keeps its key: names are unique."""
-    moved = make_files(certificate=make_certificate(path="/new/place/"))
-    assert compose_key(ACCOUNT, moved) == compose_key(ACCOUNT, make_files())
+    moved = make_certificate(path="/new/place/")
+    assert compose_key(ACCOUNT, moved) == compose_key(ACCOUNT, make_certificate())
 
 
 def test_prefix_is_of_one_name_alone() -> None:
     """The prefix of one certificate's records is no prefix of those of a longer name."""
-    longer = make_files(certificate=make_certificate("web-2"))
+    longer = make_certificate("web-2")
     assert not compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT, "web"))
     assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT, "web-2"))
     assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT))
     assert not compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT[:-1]))
 
 
-def vouch(resource_id: str, *records: ArchiveRecord) -> ArchiveRecord | None:
+def vouch(
+    resource_id: str, *records: ArchiveRecord, there: Sequence[ServerCertificate] = ()
+) -> ArchiveRecord | None:
     """Return the record that vouches for a certificate that a finding of `NOW` names."""
     identifier = CertificateIdentifier.parse(resource_id)
     assert identifier is not None
-    stored = [StoredRecord(f"s3://archive/{number}", one) for number, one in enumerate(records)]
-    vouching = find_vouching(stored, identifier, NOW)
+    stored = [
+        StoredRecord(f"s3://archive/{number}", one, "1") for number, one in enumerate(records)
+    ]
+    vouching = find_vouching(stored, identifier, NOW, there)
     if vouching is None:
         return None
     assert vouching in stored
@@ -251,8 +258,17 @@ class TestVouching:
         assert vouch("example-cert", at(1, files=theirs)) is not None
 
     def test_name_that_looks_like_an_id(self) -> None:
-        """A record of a certificate whose name is another's id vouches for neither."""
+        """A record of a certificate that has what the finding names as its name vouches."""
         theirs = make_files(
             certificate=make_certificate(CERTIFICATE_ID, id="ASCAOTHER000000000001")
         )
-        assert vouch(CERTIFICATE_ID, at(1, files=theirs)) is None
+        assert vouch(CERTIFICATE_ID, at(1, files=theirs)) is not None
+
+    @pytest.mark.parametrize("state", [ArchiveState.DELETING, ArchiveState.DELETED])
+    @pytest.mark.parametrize("resource_id", [make_arn(), CERTIFICATE_ID, make_arn(CERTIFICATE_ID)])
+    def test_renamed(self, resource_id: str, state: ArchiveState) -> None:
+        """What is there under another name was not deleted, whatever its record says."""
+        renamed = make_certificate("example-cert.expired")
+        assert vouch(resource_id, at(1, state=state), there=[renamed]) is None
+        other = make_certificate("example-cert.expired", id="ASCAOTHER000000000001")
+        assert vouch(resource_id, at(1, state=state), there=[other]) is not None

@@ -154,7 +154,7 @@ class TestIdentifier:
         others = (make_certificate(f"{name}-2"[:128], path=path), make_certificate("x"))
         own = make_certificate(name, path=path)
         found = parse(own.arn).find_in((own, *others))
-        assert found == own
+        assert found == (own,)
 
     @pytest.mark.parametrize(
         "resource_id",
@@ -165,32 +165,36 @@ class TestIdentifier:
             "AWS::IAM::ServerCertificate:web",
             "ASCAEXAMPLE0000000002",
             "AWS::IAM::ServerCertificate:ASCAEXAMPLE0000000002",
+            make_arn("ASCAEXAMPLE0000000002"),
+            make_arn("ASCAEXAMPLE0000000002", path="/"),
         ],
     )
     def test_every_form_finds_it(self, resource_id: str) -> None:
         """Every form of a resource id finds the one certificate that it means."""
         web = make_certificate("web", id="ASCAEXAMPLE0000000002")
         certificates = (make_certificate("web-2"), web, make_certificate("we"))
-        assert parse(resource_id).find_in(certificates) == web
+        assert parse(resource_id).find_in(certificates) == (web,)
 
     @pytest.mark.parametrize("resource_id", [make_arn("web"), "web", "ASCAEXAMPLE0000000009"])
     def test_finds_nothing(self, resource_id: str) -> None:
         """Where there is no such certificate, none that looks alike is returned."""
         certificates = (make_certificate("web-2"), make_certificate("we"))
-        assert parse(resource_id).find_in(certificates) is None
+        assert parse(resource_id).find_in(certificates) == ()
 
     def test_name_that_looks_like_an_id(self) -> None:
-        """A certificate whose name looks like an id is found, unless another has that id."""
+        """A certificate whose name is another one's id is not told from it."""
         named = make_certificate(CERTIFICATE_ID, id="ASCAEXAMPLE0000000002")
         own = make_certificate("web", id=CERTIFICATE_ID)
-        assert parse(CERTIFICATE_ID).find_in((named,)) == named
-        assert parse(CERTIFICATE_ID).find_in((named, own)) == own
+        for resource_id in (CERTIFICATE_ID, make_arn(CERTIFICATE_ID)):
+            assert parse(resource_id).find_in((named,)) == (named,)
+            assert set(parse(resource_id).find_in((named, own))) == {named, own}
 
     @pytest.mark.parametrize(
-        ("resource_id", "kind", "name", "proves_absence"),
+        ("resource_id", "kind", "last", "proves_absence"),
         [
             (make_arn("web"), IdentifierKind.ARN, "web", True),
-            (CERTIFICATE_ID, IdentifierKind.ID, None, True),
+            (CERTIFICATE_ID, IdentifierKind.ID, CERTIFICATE_ID, True),
+            (make_arn(CERTIFICATE_ID), IdentifierKind.ARN, CERTIFICATE_ID, True),
             (f"{CERTIFICATE_ID}-old", IdentifierKind.NAME, f"{CERTIFICATE_ID}-old", False),
             ("ASCA123", IdentifierKind.NAME, "ASCA123", False),
             (CERTIFICATE_ID.lower(), IdentifierKind.NAME, CERTIFICATE_ID.lower(), False),
@@ -198,11 +202,11 @@ class TestIdentifier:
         ],
     )
     def test_what_proves_absence(
-        self, resource_id: str, kind: IdentifierKind, name: str | None, *, proves_absence: bool
+        self, resource_id: str, kind: IdentifierKind, last: str, *, proves_absence: bool
     ) -> None:
         """That nothing is found proves absence for an ARN and an id, but not for a bare name."""
         identifier = parse(resource_id)
-        assert (identifier.kind, identifier.name) == (kind, name)
+        assert (identifier.kind, identifier.last) == (kind, last)
         assert identifier.proves_absence is proves_absence
 
     @pytest.mark.parametrize(
@@ -214,6 +218,8 @@ class TestIdentifier:
             (make_arn(path="/old/er/"), False),
             ("example-cert", True),
             (CERTIFICATE_ID, True),
+            (make_arn(CERTIFICATE_ID), True),
+            (make_arn(CERTIFICATE_ID, path="/new/"), True),
         ],
     )
     def test_path_must_agree(self, resource_id: str, *, agrees: bool) -> None:
@@ -264,7 +270,12 @@ class TestExpiry:
         assert not certificate.is_expired(NOW)
         assert not certificate.is_in_grace(NOW, timedelta(days=3650))
 
-    def test_expiry_needs_a_time_zone(self) -> None:
-        """An expiration without a time zone is refused instead of guessed."""
-        with pytest.raises(ValueError, match="timezone"):
-            make_certificate(expiration="2026-10-21T06:00:00")
+    @pytest.mark.parametrize(
+        "odd",
+        ["2026-10-21T06:00:00", "soon", "", "0000-00-00T00:00:00Z", 0, 1e300, EXPIRATION.date()],
+    )
+    def test_odd_expiry_proves_nothing(self, odd: object) -> None:
+        """An expiration that is no point in time is not known, and no error."""
+        certificate = make_certificate(expiration=odd)
+        assert certificate.expiration is None
+        assert not certificate.is_expired(NOW)

@@ -34,14 +34,15 @@ NAME = CertificateIdentifier(kind=IdentifierKind.NAME, text="web")
 class TestAbsent:
     """A certificate that IAM does not have."""
 
-    @pytest.mark.parametrize("resource_id", [make_arn(), CERTIFICATE_ID])
+    @pytest.mark.parametrize("resource_id", [make_arn(), make_arn(CERTIFICATE_ID), CERTIFICATE_ID])
     def test_already_gone(self, resource_id: str) -> None:
         """Nothing under an ARN or an id means that the certificate is gone."""
         identifier = CertificateIdentifier.parse(resource_id)
         assert identifier is not None
         conclusion = conclude_absent(identifier)
         assert conclusion.outcome is Outcome.ALREADY_GONE
-        assert (identifier.name or CERTIFICATE_ID) in conclusion.note
+        assert identifier.last in conclusion.note
+        assert ("renamed" in conclusion.note) == (resource_id != CERTIFICATE_ID)
 
     @pytest.mark.parametrize("resource_id", ["web", "asca0123456789abcdef", "111122223333"])
     def test_bare_name(self, resource_id: str) -> None:
@@ -68,7 +69,7 @@ class TestDenied:
         conclusion = conclude_denied(AwsCallError("PutObject", "InvalidRequest"))
         assert conclusion.items == ("PutObject: InvalidRequest",)
         assert "Allow" not in conclusion.note
-        assert "log" in conclusion.note
+        assert "retried" in conclusion.note or "checked again" in conclusion.note
 
     def test_denied_by_policy(self) -> None:
         """A service control policy is named as what denies."""

@@ -1,6 +1,7 @@
 """Events: what arrives is understood, or refused with the name of the field."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import EventError
-from models.events import SqsRecord, parse_batch, parse_event, parse_record
-from models.finding import WorkflowStatus
+from models.events import (
+    EntryPoint,
+    FindingsEvent,
+    SqsRecord,
+    parse_batch,
+    parse_event,
+    parse_findings,
+    parse_record,
+)
+from models.finding import Finding, Stranger, WorkflowStatus
 from tests.builders import ACCOUNT, make_arn, make_raw_finding, read_sample_event
 
 SAMPLES = ("imported-consolidated", "custom-action-cis-5.0")
@@ -49,6 +58,40 @@ def explain_event(event: object) -> str:
     return str(bare.value)
 
 
+def understand(event: FindingsEvent) -> list[Finding]:
+    """Return the findings of an event, each of which is understood."""
+    findings = [one for one in parse_findings(event) if isinstance(one, Finding)]
+    assert len(findings) == len(event.detail.findings)
+    return findings
+
+
+def understand_one(raw: object) -> Finding:
+    """Return the finding of an event that carries it alone."""
+    [finding] = understand(parse_event(make_event(raw)))
+    return finding
+
+
+def explain_finding(raw: object) -> str:
+    """Return why a finding is not understood, the second of an event with two good ones."""
+    event = parse_event(make_event(make_raw_finding(), raw, make_raw_finding()))
+    first, odd, last = parse_findings(event)
+    assert isinstance(first, Finding)
+    assert isinstance(odd, EventError)
+    assert isinstance(last, Finding)
+    return str(odd)
+
+
+def explain_all(event: object) -> list[str]:
+    """Return why an event, or each finding of it, is not understood."""
+    try:
+        parsed = parse_findings(parse_event(event))
+    except EventError as error:
+        return [str(error)]
+    errors = [str(one) for one in parsed if isinstance(one, EventError)]
+    assert len(errors) == len(parsed)
+    return errors
+
+
 class TestSamples:
     """The sample events."""
 
@@ -56,8 +99,7 @@ class TestSamples:
     def test_is_understood(self, name: str) -> None:
         """A sample event holds one failed IAM.26 finding about one certificate."""
         event = parse_event(read_sample_event(name))
-        (finding,) = event.detail.findings
-        assert event.region == "us-east-1"
+        (finding,) = understand(event)
         assert finding.account_id == ACCOUNT
         assert finding.find_foreign_trait() is None
         assert finding.find_settled_trait() is None
@@ -67,29 +109,30 @@ class TestSamples:
     def test_is_the_same_from_the_queue(self, name: str) -> None:
         """An event in the body of an SQS record is the event itself."""
         sample = read_sample_event(name)
-        assert parse_record(make_record(json.dumps(sample))) == (parse_event(sample), False)
+        assert parse_record(make_record(json.dumps(sample))) == parse_event(sample)
 
     def test_custom_action_can_be_pressed_on_a_notified_finding(self) -> None:
         """The custom action's sample is a finding that was NOTIFIED before."""
         event = parse_event(read_sample_event("custom-action-cis-5.0"))
-        assert event.detail.findings[0].workflow.status is WorkflowStatus.NOTIFIED
+        assert understand(event)[0].workflow.status is WorkflowStatus.NOTIFIED
 
 
 class TestKinds:
     """Sources and detail-types."""
 
     @pytest.mark.parametrize(
-        ("source", "detail_type"),
+        ("source", "detail_type", "entry_point"),
         [
-            ("aws.securityhub", "Security Hub Findings - Imported"),
-            ("aws.securityhub", "Security Hub Findings - Custom Action"),
-            ("iam26-remediation", "IAM.26 Sweep"),
+            ("aws.securityhub", "Security Hub Findings - Imported", EntryPoint.IMPORTED),
+            ("aws.securityhub", "Security Hub Findings - Custom Action", EntryPoint.CUSTOM_ACTION),
+            ("iam26-remediation", "IAM.26 Sweep", EntryPoint.SWEEP),
         ],
     )
-    def test_known(self, source: str, detail_type: str) -> None:
-        """Security Hub's two events and the sweep's are taken."""
+    def test_known(self, source: str, detail_type: str, entry_point: EntryPoint) -> None:
+        """Security Hub's two events and the sweep's are taken, and are told apart."""
         event = parse_event(make_event(**{"source": source, "detail-type": detail_type}))
         assert (event.source, event.detail_type) == (source, detail_type)
+        assert event.entry_point is entry_point
 
     @pytest.mark.parametrize(
         ("source", "detail_type"),
@@ -113,7 +156,7 @@ class TestKinds:
     def test_all_findings_of_an_event(self) -> None:
         """An event's findings are all taken, in their order."""
         event = parse_event(make_event(*(make_raw_finding(Id=str(n)) for n in range(20))))
-        assert [one.id for one in event.detail.findings] == [str(n) for n in range(20)]
+        assert [one.id for one in understand(event)] == [str(n) for n in range(20)]
 
 
 class TestNotAnEvent:
@@ -133,11 +176,10 @@ class TestNotAnEvent:
     @given(json_values)
     def test_anything_else(self, value: object) -> None:
         """Whatever the JSON is, the only error is an EventError of one short line."""
-        for event in (value, make_event(detail=value), make_event(value)):
-            with pytest.raises(EventError) as caught:
-                parse_event(event)
-            assert str(caught.value).isprintable()
-            assert len(str(caught.value)) <= 4000
+        messages = [explain_finding(value)]
+        for event in (value, make_event(detail=value), make_event(detail={"findings": value})):
+            messages += explain_all(event)
+        assert all(one.isprintable() and len(one) <= 4000 for one in messages)
 
 
 class TestInvalidFields:
@@ -171,8 +213,8 @@ class TestInvalidFields:
             del raw[field]
         else:
             raw[field] = None if how == "null" else ["wrong"]
-        message = explain_event(make_event(raw))
-        assert message.startswith(f"detail.findings.0.{field}: ")
+        message = explain_finding(raw)
+        assert message.startswith(f"detail.findings.1.{field}: ")
         assert message.endswith(
             {"missing": "is missing", "null": "got None", "wrong": "got ['wrong']"}[how]
         )
@@ -209,15 +251,15 @@ class TestInvalidFields:
     )
     def test_wrong_type(self, field: str, value: object, named: str) -> None:
         """A field of the wrong type is one error that names it and nothing beside it."""
-        message = explain_event(make_event(make_raw_finding(**{field: value})))
-        assert message.startswith(f"detail.findings.0.{named}: ")
+        message = explain_finding(make_raw_finding(**{field: value}))
+        assert message.startswith(f"detail.findings.1.{named}: ")
         assert "; " not in message
 
     def test_names_the_value(self) -> None:
         """The error shows the value as it came, and only the start of a long one."""
-        short = explain_event(make_event(make_raw_finding(AwsAccountId="12")))
+        short = explain_finding(make_raw_finding(AwsAccountId="12"))
         assert short.endswith("got '12'")
-        long = explain_event(make_event(make_raw_finding(AwsAccountId="1" * 5000)))
+        long = explain_finding(make_raw_finding(AwsAccountId="1" * 5000))
         assert len(long) < 300
 
     def test_stays_on_one_line(self) -> None:
@@ -225,12 +267,12 @@ class TestInvalidFields:
         raw = make_raw_finding(
             UserDefinedFields={"a\nERROR forged": 1}, AwsAccountId="1\nERROR forged"
         )
-        assert explain_event(make_event(raw)).isprintable()
+        assert explain_finding(raw).isprintable()
 
     def test_stays_short(self) -> None:
         """Thousands of invalid fields are still one short line that names the first ones."""
         raw = make_raw_finding(UserDefinedFields={f"{n}{'k' * 100}": n for n in range(5000)})
-        message = explain_event(make_event(raw))
+        message = explain_finding(raw)
         assert "UserDefinedFields.0k" in message
         assert message.endswith("more")
         assert len(message) <= 4000
@@ -255,9 +297,7 @@ class TestOddButLegal:
         absent = make_raw_finding()
         absent.pop(field, None)
         null = absent | {field: None}
-        assert parse_event(make_event(null)) == parse_event(make_event(absent))
-        body = json.dumps(make_event(null))
-        assert parse_record(make_record(body)) == (parse_event(make_event(absent)), False)
+        assert understand_one(null) == understand_one(absent)
 
     @pytest.mark.parametrize(
         ("field", "inner"),
@@ -270,9 +310,8 @@ class TestOddButLegal:
     )
     def test_null_inside_is_absent(self, field: str, inner: str) -> None:
         """So does null in an optional field within a field."""
-        null = parse_event(make_event(make_raw_finding(**{field: {inner: None}})))
-        absent = parse_event(make_event(make_raw_finding(**{field: {}})))
-        assert null == absent
+        null = understand_one(make_raw_finding(**{field: {inner: None}}))
+        assert null == understand_one(make_raw_finding(**{field: {}}))
 
     def test_null_resources_of_the_event(self) -> None:
         """An event with null for its resources is accepted."""
@@ -281,28 +320,125 @@ class TestOddButLegal:
     def test_fields_it_does_not_know(self) -> None:
         """Fields this application does not use can hold anything."""
         raw = make_raw_finding(ProductFields={"other": {"nested": [1]}}, Severity=None, New=[{}])
-        assert parse_event(make_event(raw, new={"a": None})).detail.findings
+        assert understand(parse_event(make_event(raw, new={"a": None})))
+
+    @pytest.mark.parametrize(
+        ("created_at", "meant"),
+        [
+            ("2026-11-19T17:21:00Z", "2026-11-19T17:21:00+00:00"),
+            ("2026-11-19T17:21:00.123456789Z", "2026-11-19T17:21:00.123456+00:00"),
+            ("2026-11-19T17:21:00-0700", "2026-11-19T17:21:00-07:00"),
+            ("2026-11-19T17:21:00+01:00", "2026-11-19T17:21:00+01:00"),
+            ("2026-11-19T17:21:00-17", "2026-11-19T17:21:00-17:00"),
+            ("2026-11-19T17:21:00.123456789+05", "2026-11-19T17:21:00.123456+05:00"),
+            ("2026-12-31T23:59:60Z", "2026-12-31T23:59:59+00:00"),
+            ("9999-12-31T23:59:60.5Z", "9999-12-31T23:59:59.5+00:00"),
+            ("2026-12-31T23:59:60.123456789+05", "2026-12-31T23:59:59.123456+05:00"),
+        ],
+    )
+    def test_every_form_of_time(self, created_at: str, meant: str) -> None:
+        """A time of creation can have every form that the finding format allows."""
+        finding = understand_one(make_raw_finding(CreatedAt=created_at))
+        assert finding.created_at == datetime.fromisoformat(meant)
+        assert finding.created_at.utcoffset() == datetime.fromisoformat(meant).utcoffset()
 
     @pytest.mark.parametrize(
         "created_at",
         [
-            "2026-11-19T17:21:00Z",
-            "2026-11-19T17:21:00.123456789Z",
-            "2026-11-19T17:21:00-0700",
-            "2026-11-19T17:21:00+01:00",
+            "2026-11-19T17:21:61Z",
+            "2026-11-19T17:60:00Z",
+            "2026-11-19T17:21:00",
+            "2026-11-19T17:21:60",
+            "2026-11-19T17:21:00+5",
+            "2026-11-19T17:21:00+25",
+            "2026-11-19T17:21:00+05\n",
+            "2026-11-19",
+            "2026-11-19 +05",
         ],
     )
-    def test_every_form_of_time(self, created_at: str) -> None:
-        """A time of creation can have every form that the finding format allows."""
-        event = parse_event(make_event(make_raw_finding(CreatedAt=created_at)))
-        assert event.detail.findings[0].created_at.tzinfo is not None
+    def test_no_time(self, created_at: str) -> None:
+        """Anything else is an error that names the field."""
+        message = explain_finding(make_raw_finding(CreatedAt=created_at))
+        assert message.startswith("detail.findings.1.CreatedAt: ")
 
     def test_unicode(self) -> None:
         """Fields can hold characters of every script."""
         fields = {"所有者": "Zoë 🦊"}
         body = json.dumps(make_event(make_raw_finding(UserDefinedFields=fields)))
-        event, _ = parse_record(make_record(body))
-        assert event.detail.findings[0].user_defined_fields == fields
+        [finding] = understand(parse_record(make_record(body)))
+        assert finding.user_defined_fields == fields
+
+
+class TestNotOurs:
+    """Findings that are not understood, and not ours whatever they say."""
+
+    @pytest.mark.parametrize(
+        ("fields", "trait"),
+        [
+            (
+                {"ProductArn": "arn:aws:securityhub:us-east-1::product/example/scanner"},
+                "its product is arn:aws:securityhub:us-east-1::product/example/scanner",
+            ),
+            ({"Compliance": {"SecurityControlId": "EC2.1", "Status": 5}}, "of control EC2.1"),
+            ({"Compliance": {"SecurityControlId": "EC2.1"}, "ProductArn": None}, "control EC2.1"),
+        ],
+        ids=["product", "control", "control-without-product"],
+    )
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"CreatedAt": "yesterday"},
+            {"Workflow": {"Status": "TRIAGED"}},
+            {"Id": None},
+            {"AwsAccountId": None},
+            {"AwsAccountId": 111122223333},
+            {"Resources": "none", "UserDefinedFields": {"a": 1}, "RecordState": []},
+        ],
+        ids=["time", "status", "id", "account", "account-type", "several"],
+    )
+    def test_is_a_stranger(
+        self, fields: dict[str, Any], trait: str, odd: dict[str, object]
+    ) -> None:
+        """Whatever else is odd about it, it is known that it is another's, and why."""
+        raw = make_raw_finding(**fields | odd)
+
+        [stranger] = parse_findings(parse_event(make_event(raw)))
+
+        assert isinstance(stranger, Stranger)
+        assert trait in stranger.trait
+
+    def test_what_is_known_of_it(self) -> None:
+        """Of its fields those that can be read are kept, and no others."""
+        raw = make_raw_finding(
+            ProductArn="arn:x", Workflow={"Status": "TRIAGED"}, Id=5, AwsAccountId=""
+        )
+
+        [stranger] = parse_findings(parse_event(make_event(raw)))
+
+        assert stranger == Stranger(
+            trait="the finding is not Security Hub's own: its product is arn:x",
+            id=None,
+            product_arn="arn:x",
+            account_id=None,
+            workflow_status="TRIAGED",
+        )
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"Compliance": None},
+            {"Compliance": "FAILED"},
+            {"Compliance": {"SecurityControlId": 26}},
+            {"Compliance": {"SecurityControlId": ""}},
+            {"ProductArn": None},
+            {"ProductArn": ""},
+            {"ProductArn": 5, "Compliance": []},
+        ],
+    )
+    def test_may_be_ours(self, fields: dict[str, object]) -> None:
+        """What cannot be read of a finding does not make it another's."""
+        explain_finding(make_raw_finding(CreatedAt="yesterday", **fields))
 
 
 class TestBatch:
@@ -319,24 +455,7 @@ class TestBatch:
             }
         )
         assert [one.message_id for one in batch.records] == ["a", "b"]
-        assert parse_record(batch.records[1])[0].detail.findings
-
-    def test_receive_count(self) -> None:
-        """SQS sends the receive count as text; without one it is the first receive."""
-        body = json.dumps(make_event())
-        again = {"ApproximateReceiveCount": "2", "SenderId": "x"}
-        once = {"ApproximateReceiveCount": "1"}
-        batch = parse_batch(
-            {
-                "Records": [
-                    {"messageId": "a", "body": body, "attributes": again},
-                    {"messageId": "b", "body": body, "attributes": once},
-                    {"messageId": "c", "body": body, "attributes": None},
-                    {"messageId": "d", "body": body},
-                ]
-            }
-        )
-        assert [parse_record(one)[1] for one in batch.records] == [True, False, False, False]
+        assert understand(parse_record(batch.records[1]))
 
     def test_empty_batch(self) -> None:
         """A batch without records is a batch."""
@@ -363,11 +482,6 @@ class TestBatch:
             ({}, "body"),
             ({"body": None}, "body"),
             ({"body": {}}, "body"),
-            ({"body": "{}", "attributes": 3}, "attributes"),
-            (
-                {"body": "{}", "attributes": {"ApproximateReceiveCount": "often"}},
-                "attributes.ApproximateReceiveCount",
-            ),
         ],
     )
     def test_record_that_can_be_given_back(self, record: dict[str, object], field: str) -> None:

@@ -1,6 +1,7 @@
 """Outcomes: their row of the table, and how they are written where people look."""
 
 import itertools
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,21 +10,27 @@ from hypothesis import strategies as st
 
 from models.certificate import CertificateIdentifier
 from models.conclusions import (
+    conclude_accepted,
     conclude_dangling,
+    conclude_deletable,
     conclude_exempt,
     conclude_gaps,
+    conclude_in_grace,
     conclude_in_use,
     conclude_moved,
+    conclude_valid,
     unverified,
 )
 from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
-from models.reference import Gap, GapKind
+from models.reference import Coverage, Gap, GapKind
 from models.report import CertificateReport, describe_fields, merge_fields
 from models.settings import Settings
 from tests.builders import (
     ACCOUNT,
+    CERTIFICATE_ID,
+    EXPIRATION,
     NOW,
     make_arn,
     make_certificate,
@@ -51,6 +58,7 @@ def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
         "account_id": ACCOUNT,
         "arn": make_arn(name),
         "resource_id": make_arn(name),
+        "certificate_id": CERTIFICATE_ID,
         "conclusion": conclude_in_use(make_certificate(name), HOLDERS[:1], "examined a lot"),
     }
     return CertificateReport.model_validate(fields | overrides)
@@ -58,6 +66,25 @@ def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
 
 def conclude_with_gaps(*gaps: Gap) -> Conclusion:
     return conclude_gaps(make_certificate(LONG_NAME), make_references(gaps=gaps))
+
+
+def make_coverage(**overrides: Any) -> Coverage:
+    fields = {"source": "x", "region": "us-east-1", "checked_at": NOW}
+    return Coverage.model_validate(fields | overrides)
+
+
+def in_grace(days: int, expiration: datetime = EXPIRATION) -> Conclusion:
+    certificate = make_certificate(expiration=expiration)
+    settings = Settings(grace_period_days=days)
+    return conclude_in_grace(certificate, settings, until=expiration + settings.grace_period)
+
+
+def exempt(key: str) -> Conclusion:
+    return conclude_exempt(make_certificate(), Settings(exempt_tag_key=key))
+
+
+def valid(days: int) -> Conclusion:
+    return conclude_valid(make_certificate(expiration=NOW + timedelta(days=days)))
 
 
 class TestTable:
@@ -230,7 +257,7 @@ class TestUnchanged:
 
     def test_new_finding(self) -> None:
         """A finding that carries nothing of ours says nothing."""
-        assert not make_report().conclusion.is_written_on(make_finding())
+        assert not make_report().conclusion.is_written_on(make_finding(), CERTIFICATE_ID)
 
     @pytest.mark.parametrize(
         "conclusion",
@@ -243,21 +270,27 @@ class TestUnchanged:
     def test_what_was_written(self, conclusion: Conclusion) -> None:
         """A finding says what was written on it, at whatever time that was."""
         fields = describe_fields(make_report(conclusion=conclusion), NOW)
-        assert conclusion.is_written_on(make_finding(UserDefinedFields={"a": "b"} | fields))
+        assert conclusion.is_written_on(
+            make_finding(UserDefinedFields={"a": "b"} | fields), CERTIFICATE_ID
+        )
         fields["iam26CheckedAt"] = "2026-01-01T00:00:00Z"
-        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields), CERTIFICATE_ID)
 
     def test_counts_do_not_matter(self) -> None:
         """The same outcome with other counts is nothing new."""
-        fields = {"iam26Outcome": "would-delete", "iam26References": "examined 3 resources"}
+        fields = {
+            "iam26Outcome": "would-delete",
+            "iam26CertificateId": CERTIFICATE_ID,
+            "iam26References": "examined 3 resources",
+        }
         conclusion = Conclusion(outcome=Outcome.WOULD_DELETE, lead="x", examined="examined 4")
-        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields), CERTIFICATE_ID)
 
     def test_advice_does_not_matter(self) -> None:
         """The same gaps in other words are nothing new."""
         fields = describe_fields(make_report(conclusion=unverified("Kept:", ["a gap"])), NOW)
         conclusion = unverified("Kept, in other words:", ["a gap"], "Do something.")
-        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+        assert conclusion.is_written_on(make_finding(UserDefinedFields=fields), CERTIFICATE_ID)
 
     @pytest.mark.parametrize("items", [HOLDERS[:1], HOLDERS[1:], [*HOLDERS, "one more"], []])
     def test_other_referrers(self, items: list[str]) -> None:
@@ -267,15 +300,15 @@ class TestUnchanged:
         if not items:
             del fields["iam26References"]
         now = conclude_in_use(make_certificate(), items or HOLDERS, "examined a lot")
-        assert not now.is_written_on(make_finding(UserDefinedFields=fields))
+        assert not now.is_written_on(make_finding(UserDefinedFields=fields), CERTIFICATE_ID)
 
     def test_other_outcome(self) -> None:
         """Another outcome is news, even about the same items."""
         fields = describe_fields(make_report(), NOW)
         conclusion = unverified("Kept:", HOLDERS[:1])
-        assert not conclusion.is_written_on(make_finding(UserDefinedFields=fields))
+        assert not conclusion.is_written_on(make_finding(UserDefinedFields=fields), CERTIFICATE_ID)
 
-    @pytest.mark.parametrize("others", [50, 49, 48])
+    @pytest.mark.parametrize("others", [50, 49, 48, 47])
     def test_no_room_for_our_fields(self, others: int) -> None:
         """Where others left no room for our fields, our note tells, if it is ours."""
         conclusion = make_report().conclusion
@@ -283,7 +316,50 @@ class TestUnchanged:
         fields = merge_fields(theirs, describe_fields(make_report(), NOW))
         note = {"Text": conclusion.note, "UpdatedBy": UPDATED_BY}
         written = make_finding(UserDefinedFields=fields, Note=note)
-        assert conclusion.is_written_on(written)
+        assert conclusion.is_written_on(written, CERTIFICATE_ID)
         for changed in ({"Text": "another"}, {"UpdatedBy": "a person"}):
             finding = make_finding(UserDefinedFields=fields, Note=note | changed)
-            assert conclusion.is_written_on(finding) == (others == 48)
+            assert conclusion.is_written_on(finding, CERTIFICATE_ID) == (others == 47)
+
+    def test_counts_do_not_matter_without_room(self) -> None:
+        """Where only our note tells, other counts of what was examined are no news either."""
+        theirs = {f"field{number}": "" for number in range(50)}
+        one, other = (
+            conclude_deletable(
+                make_certificate(),
+                make_references(coverage=(make_coverage(examined=count),)),
+                archived_as=None,
+            )
+            for count in (1, 22)
+        )
+        note = {"Text": one.note, "UpdatedBy": UPDATED_BY}
+        assert one.note != other.note
+        finding = make_finding(UserDefinedFields=theirs, Note=note)
+        assert other.is_written_on(finding, CERTIFICATE_ID)
+
+    @pytest.mark.parametrize("known", [None, "ASCAEARLIER0000000001"])
+    def test_another_certificate_of_the_name(self, known: str | None) -> None:
+        """The same outcome about another certificate is news."""
+        conclusion = Conclusion(outcome=Outcome.DELETED, lead="Deleted.")
+        report = make_report(conclusion=conclusion, certificate_id=known)
+        written = make_finding(UserDefinedFields=describe_fields(report, NOW))
+        assert conclusion.is_written_on(written, known)
+        assert not conclusion.is_written_on(written, CERTIFICATE_ID)
+
+    @pytest.mark.parametrize(
+        ("then", "now"),
+        [
+            (in_grace(days=30), in_grace(days=40)),
+            (in_grace(days=30), in_grace(days=30, expiration=EXPIRATION + timedelta(days=1))),
+            (exempt("keep"), exempt("keep-me")),
+            (exempt("keep"), conclude_accepted(make_certificate(), "finding/2")),
+            (valid(90), valid(91)),
+        ],
+        ids=["grace", "expiry", "tag", "suppressed", "renewed again"],
+    )
+    def test_other_promise(self, then: Conclusion, now: Conclusion) -> None:
+        """A note that promises another date, period, tag or finding is news."""
+        fields = describe_fields(make_report(conclusion=then), NOW)
+        finding = make_finding(UserDefinedFields=fields)
+        assert then.is_written_on(finding, CERTIFICATE_ID)
+        assert not now.is_written_on(finding, CERTIFICATE_ID)

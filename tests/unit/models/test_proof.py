@@ -191,11 +191,12 @@ class TestCheapChecks:
         assert "iam26:keep" in conclusion.note
 
     def test_exempt_tag_of_the_settings(self) -> None:
-        """The settings say which tag exempts, to the letter."""
+        """The settings say which tag exempts, in whichever case it is written."""
         settings = Settings(exempt_tag_key="Keep")
         assert isinstance(prove_it(tags={"iam26:keep": ""}, settings=settings), Proof)
-        assert isinstance(prove_it(tags={"keep": ""}, settings=settings), Proof)
-        assert conclude_on(tags={"Keep": ""}, settings=settings).outcome is Outcome.EXEMPT
+        assert isinstance(prove_it(tags={"keeper": ""}, settings=settings), Proof)
+        for key in ("Keep", "keep", "KEEP", "keep "):
+            assert conclude_on(tags={key: ""}, settings=settings).outcome is Outcome.EXEMPT
 
     def test_other_path(self) -> None:
         """An expired certificate at another path than the finding's is not the finding's."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.conclusions import conclude_in_use
 from models.outcome import Conclusion, Outcome
 from models.report import CertificateReport, compose_notification, describe_fields, merge_fields
-from tests.builders import ACCOUNT, NOW, make_arn, make_certificate
+from tests.builders import ACCOUNT, CERTIFICATE_ID, NOW, make_arn, make_certificate
 
 LONG_NAME = "n" * 128
 LONG_PATH = "/" + "p" * 498 + "/"
@@ -23,6 +23,7 @@ def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
         "account_id": ACCOUNT,
         "arn": make_arn(name),
         "resource_id": make_arn(name),
+        "certificate_id": CERTIFICATE_ID,
         "conclusion": conclude_in_use(make_certificate(name), HOLDERS[:1], "examined a lot"),
     }
     return CertificateReport.model_validate(fields | overrides)
@@ -32,11 +33,12 @@ class TestFields:
     """The user-defined fields."""
 
     def test_ours(self) -> None:
-        """A report is four fields, with the time in UTC to the second."""
+        """A report is five fields, with the time in UTC to the second."""
         checked_at = datetime(2026, 11, 20, 6, 0, 1, 999999, tzinfo=UTC)
         assert describe_fields(make_report(), checked_at) == {
             "iam26Outcome": "in-use",
             "iam26Certificate": make_arn("web"),
+            "iam26CertificateId": CERTIFICATE_ID,
             "iam26CheckedAt": "2026-11-20T06:00:01Z",
             "iam26References": HOLDERS[0],
         }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import SettingsError
-from models.settings import DeniedRegions, Mode, Settings, SweepSettings
+from models.settings import AutoRemediation, DeniedRegions, Mode, Settings, SweepSettings
 
 VARIABLES = (
     "MODE",
@@ -207,9 +207,65 @@ class TestSweep:
         """Each variable sets its own setting."""
         url = "https://sqs.us-east-1.amazonaws.com/111122223333/queue"
         given_settings = SweepSettings.from_environment(
-            {"QUEUE_URL": url, "MEMBER_ROLE_NAME": "iam26-member"}
+            {
+                "QUEUE_URL": url,
+                "MEMBER_ROLE_NAME": "iam26-member",
+                "AUTO_REMEDIATION": "Disabled",
+                "TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:topic",
+                "SWEEP_SCHEDULE": "rate(12 hours)",
+            }
         )
-        assert given_settings == SweepSettings(queue_url=url, member_role_name="iam26-member")
+        assert given_settings == SweepSettings(
+            queue_url=url,
+            member_role_name="iam26-member",
+            auto_remediation=AutoRemediation.DISABLED,
+            topic_arn="arn:aws:sns:us-east-1:111122223333:topic",
+            schedule="rate(12 hours)",
+        )
+
+    def test_defaults(self) -> None:
+        """With the queue alone, it sweeps the own account each day and tells nobody."""
+        given_settings = SweepSettings.from_environment({"QUEUE_URL": "https://queue"})
+        assert given_settings.auto_remediation is AutoRemediation.ENABLED
+        assert given_settings.member_role_name is None
+        assert given_settings.topic_arn is None
+        assert given_settings.period == timedelta(days=1)
+
+    @pytest.mark.parametrize(
+        ("schedule", "period"),
+        [
+            ("rate(1 day)", timedelta(days=1)),
+            ("rate(2 days)", timedelta(days=2)),
+            ("rate(1 hour)", timedelta(hours=1)),
+            ("rate(12 hours)", timedelta(hours=12)),
+            ("rate(30 minutes)", timedelta(minutes=30)),
+            ("rate(99999 days)", timedelta(days=99999)),
+            ("rate(100000 days)", timedelta(days=1)),
+            ("rate(0 days)", timedelta(days=1)),
+            ("rate(often)", timedelta(days=1)),
+            ("cron(0 6 ? * MON *)", timedelta(days=1)),
+        ],
+    )
+    def test_period(self, schedule: str, period: timedelta) -> None:
+        """A rate says how long it is from sweep to sweep; of all else it is a day."""
+        given_settings = SweepSettings.from_environment(
+            {"QUEUE_URL": "https://queue", "SWEEP_SCHEDULE": schedule}
+        )
+        assert given_settings.period == period
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("AUTO_REMEDIATION", "disabled"),
+            ("AUTO_REMEDIATION", "no"),
+            ("TOPIC_ARN", "topic"),
+            ("SWEEP_SCHEDULE", "1 day"),
+        ],
+    )
+    def test_value_that_is_none(self, variable: str, value: str) -> None:
+        """What is not understood is an error that names the variable."""
+        with pytest.raises(SettingsError, match=f"^{variable}: "):
+            SweepSettings.from_environment({"QUEUE_URL": "https://queue", variable: value})
 
     @pytest.mark.parametrize("value", ["", "queue", "sqs://queue", "https://a queue"])
     def test_queue_is_needed(self, value: str) -> None:

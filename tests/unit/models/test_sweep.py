@@ -1,14 +1,15 @@
 """The sweep's messages: everything is in them, once, and none is too large."""
 
 import json
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.events import FindingsEvent, SqsRecord, parse_record
+from models.events import FindingsEvent, SqsRecord, parse_findings, parse_record
 from models.finding import Finding
 from models.sweep import (
     ENVELOPE_BYTES,
@@ -26,14 +27,14 @@ fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=102
 
 def parse(body: str) -> FindingsEvent:
     """Return a message as the remediation reads it."""
-    event, _ = parse_record(SqsRecord(message_id="1", body=body))
-    return event
+    return parse_record(SqsRecord(message_id="1", body=body))
 
 
 def make_findings(count: int, **more: Any) -> list[Finding]:
     return [make_finding(Id=f"finding-{number}", **more) for number in range(count)]
 
 
+@settings(deadline=None)
 @given(st.lists(fields, max_size=5), st.integers(0, 300))
 def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) -> None:
     """What the remediation reads is what Security Hub said, in order."""
@@ -44,9 +45,10 @@ def test_nothing_is_lost_or_changed(various: list[dict[str, str]], others: int) 
 
     events = [parse(body) for body in compose_messages(ENVELOPE, findings)]
 
-    assert [one for event in events for one in event.detail.findings] == findings
+    assert [one for event in events for one in parse_findings(event)] == findings
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.sampled_from(["a", "é", "𝄞", '"']))
 def test_no_message_is_too_large(sizes: list[int], character: str) -> None:
     """Whatever is written on findings, each message fits into the queue."""
@@ -63,6 +65,7 @@ def test_no_message_is_too_large(sizes: list[int], character: str) -> None:
     assert all(len(body.encode()) <= MESSAGE_BYTES for body in bodies)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1000))
 def test_as_few_as_there_can_be(count: int) -> None:
     """No two neighbouring messages would fit into one."""
@@ -99,6 +102,17 @@ def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
     assert len(set(ids)) == len(ids)
 
 
+def closed(outcome: str = "deleted", **more: str) -> dict[str, Any]:
+    """Return the fields of a finding that was set to RESOLVED at `NOW` with an outcome."""
+    ours = {"iam26Outcome": outcome, "iam26CheckedAt": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}
+    return {"Workflow": {"Status": "RESOLVED"}, "UserDefinedFields": ours | more}
+
+
+def evaluated(**after: float) -> dict[str, str]:
+    """Return the field that says when Security Hub evaluated a finding, so long after `NOW`."""
+    return {"UpdatedAt": (NOW + timedelta(**after)).isoformat()}
+
+
 @pytest.mark.parametrize(
     ("fields", "is_open"),
     [
@@ -107,6 +121,19 @@ def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
         ({"Workflow": {"Status": "NOTIFIED"}, "UserDefinedFields": {"ticket": "SEC-1"}}, False),
         ({"Workflow": {"Status": "NOTIFIED"}}, False),
         ({"Workflow": {"Status": "SUPPRESSED"}}, False),
+        (closed() | evaluated(hours=26, seconds=1), True),
+        (closed() | evaluated(hours=26), False),
+        (closed() | evaluated(hours=-1), False),
+        (closed("already-gone") | evaluated(days=2), True),
+        (closed("in-use") | evaluated(days=2), False),
+        ({"Workflow": {"Status": "RESOLVED"}} | evaluated(days=2), False),
+        (closed(), False),
+        (closed() | {"UpdatedAt": "yesterday"}, False),
+        (closed(iam26CheckedAt="yesterday") | evaluated(hours=-1), True),
+        (closed(iam26CheckedAt="2026-11-20T06:00:00") | evaluated(hours=-1), True),
+        (closed(iam26CheckedAt="") | evaluated(hours=-1), True),
+        (closed() | evaluated(days=2) | {"Workflow": {"Status": "SUPPRESSED"}}, False),
+        (closed() | evaluated(days=2) | {"RecordState": "ARCHIVED"}, False),
         ({"Compliance": {"Status": "PASSED", "SecurityControlId": "IAM.26"}}, False),
         ({"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.1"}}, False),
         ({"RecordState": "ARCHIVED"}, False),
@@ -114,7 +141,7 @@ def test_messages_of_a_sweep_have_ids_of_their_own() -> None:
     ],
 )
 def test_what_is_left_open(fields: dict[str, Any], *, is_open: bool) -> None:
-    """A failed finding of ours is open while it is NEW, or NOTIFIED by this application."""
+    """It is open while NEW, NOTIFIED by us, or closed by us and evaluated again a day later."""
     assert is_left_open(make_finding(**fields)) is is_open
 
 

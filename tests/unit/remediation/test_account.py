@@ -1,13 +1,15 @@
 """One account: its certificates are listed, screened, scanned for once, proven and acted on."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from handlers.remediation.account import AccountRemediation, AccountResult
 from handlers.remediation.cases import Arrival, Postponed
 from handlers.remediation.deadline import REPORT_SECONDS, Deadline
-from models.errors import AwsCallError, TransientError
+from models.errors import AwsCallError, EventError, TransientError
+from models.finding import Finding
 from models.outcome import Conclusion, Outcome
 from models.reference import Gap
 from models.settings import Mode, Settings
@@ -28,7 +30,12 @@ VALID = NOW + timedelta(days=90)
 
 def run(world: World, *arrivals: Arrival, deadline: Deadline | None = None) -> AccountResult:
     work = AccountRemediation(
-        world.accounts, world.archive, world.settings, world.clock, deadline or Deadline()
+        world.accounts,
+        world.security_hub,
+        world.archive,
+        world.settings,
+        world.clock,
+        deadline or Deadline(),
     )
     return work.run(OWN_ACCOUNT, arrivals)
 
@@ -80,9 +87,8 @@ class TestScan:
         ]
         records = [record for _, _, record in world.archive.versions]
         assert [record.evidence.started_at for record in records] == [
-            NOW,
-            NOW + timedelta(minutes=5),
-            NOW + timedelta(minutes=5),
+            *[NOW] * 2,
+            *[NOW + timedelta(minutes=5)] * 4,
         ]
 
     def test_is_made_for_candidates_alone(self, world: World) -> None:
@@ -164,6 +170,147 @@ class TestScan:
         assert set(outcomes_of(run(world, *arrivals)).values()) == {Outcome.UNVERIFIED}
         assert world.certificates.deleted == []
 
+    def test_finds_a_certificate_that_came_meanwhile(self, world: World) -> None:
+        """What seems to dangle may have been uploaded during the scan: it is listed once more."""
+        arrivals = add_candidates(world, 2)
+        renewed = make_certificate("new", id="ASCARENEWED0000000001", expiration=VALID)
+        world.account.before["scan"] = lambda: world.certificates.put(renewed)
+        world.account.found = [make_reference(renewed.arn)]
+
+        assert set(outcomes_of(run(world, *arrivals)).values()) == {Outcome.DELETED}
+        assert world.certificates.calls.count("ListServerCertificates") == 2
+
+    def test_finds_what_dangles(self, world: World) -> None:
+        """What names no certificate in the second list either may hold any."""
+        arrivals = add_candidates(world, 2)
+        world.account.found = [make_reference(make_arn("unknown"))]
+
+        assert set(outcomes_of(run(world, *arrivals)).values()) == {Outcome.UNVERIFIED}
+        assert world.certificates.calls.count("ListServerCertificates") == 2
+        assert world.certificates.deleted == []
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"),
+        [(AwsCallError("L", "AccessDenied"), Outcome.UNVERIFIED), (THROTTLED, None)],
+    )
+    def test_cannot_be_compared(
+        self, world: World, error: Exception, outcome: Outcome | None
+    ) -> None:
+        """Without the second list nothing is believed."""
+        arrivals = add_candidates(world, 2)
+        world.account.found = [make_reference(make_arn("unknown"))]
+        world.account.before["scan"] = lambda: world.certificates.fail(
+            "ListServerCertificates", error
+        )
+
+        assert set(outcomes_of(run(world, *arrivals)).values()) == {outcome}
+
+
+def suppress(world: World, resource_id: str, **overrides: Any) -> Finding:
+    """Put a suppressed finding of another standard about a certificate in Security Hub."""
+    suppressed = {"Workflow": {"Status": "SUPPRESSED"}, "RecordState": "ARCHIVED"}
+    return world.add_finding(resource_id, **suppressed | overrides).finding
+
+
+class TestSuppressed:
+    """A risk that somebody accepted is about the certificate, not about one finding of it."""
+
+    @pytest.mark.parametrize(
+        "form",
+        ["{arn}", "{id}", "example-cert", "AWS::IAM::ServerCertificate:{id}", "{moved}", "{by_id}"],
+    )
+    def test_twin(self, world: World, form: str) -> None:
+        """Whatever form the suppressed twin names it in, the certificate is exempt."""
+        certificate = world.add_expired()
+        other = world.add_expired("other", number=2)
+        twin = suppress(
+            world,
+            form.format(
+                arn=certificate.arn,
+                id=certificate.id,
+                moved=make_arn(path="/elsewhere/"),
+                by_id=make_arn(certificate.id),
+            ),
+        )
+        arrivals = [world.add_finding(certificate.arn), world.add_finding(other.arn)]
+
+        result = run(world, *arrivals)
+
+        assert outcomes_of(result) == {
+            "finding/2": Outcome.EXEMPT,
+            "finding/3": Outcome.DELETED,
+        }
+        [exempt] = [case for case in result.cases if case.has_outcome(Outcome.EXEMPT)]
+        assert isinstance(exempt.verdict, Conclusion)
+        assert twin.id in exempt.verdict.note
+        assert world.security_hub.calls == ["GetFindings (suppressed)"]
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.8"}},
+            {"ProductArn": "arn:aws:securityhub:us-east-1::product/111122223333/default"},
+            {"AwsAccountId": OTHER_ACCOUNT},
+            {"Resources": [{"Id": make_arn("web", account_id=OTHER_ACCOUNT)}]},
+            {"Resources": [{"Id": "AWS::::Account:111122223333"}]},
+            {"Resources": [{"Id": make_arn("web-2")}]},
+        ],
+        ids=["control", "product", "account", "arn's account", "about the account", "name"],
+    )
+    def test_finding_about_something_else(self, world: World, overrides: dict[str, Any]) -> None:
+        """Another control, product, account or certificate is no accepted risk of this one."""
+        arrival = world.add_finding(world.add_expired("web").arn)
+        suppress(world, make_arn("web"), **overrides)
+
+        assert outcomes_of(run(world, arrival)) == {arrival.finding.id: Outcome.DELETED}
+
+    @pytest.mark.parametrize("resource_id", ["", "a b", "arn:aws:iam::111122223333:user/web"])
+    def test_resource_is_not_understood(self, world: World, resource_id: str) -> None:
+        """A suppressed finding that may be about any certificate keeps them all."""
+        arrivals = add_candidates(world)
+        suppress(world, resource_id)
+
+        assert set(outcomes_of(run(world, *arrivals)).values()) == {Outcome.UNVERIFIED}
+        assert world.certificates.deleted == []
+
+    def test_finding_is_not_understood(self, world: World) -> None:
+        """So does one that cannot be read at all."""
+        arrivals = add_candidates(world)
+        world.security_hub.unclear_suppressed.append(EventError("finding x is not understood"))
+
+        result = run(world, *arrivals)
+
+        assert set(outcomes_of(result).values()) == {Outcome.UNVERIFIED}
+        assert world.account.calls == []
+
+    def test_suppressed_since_it_was_read(self, world: World) -> None:
+        """A finding that was suppressed meanwhile is left alone; its twin says why it is kept."""
+        certificate = world.add_expired()
+        arrivals = [world.add_finding(certificate.arn), world.add_finding(certificate.id)]
+        suppress(world, certificate.arn, Id="finding/1")
+
+        assert outcomes_of(run(world, *arrivals)) == {
+            "finding/1": Outcome.REFUSED,
+            "finding/2": Outcome.EXEMPT,
+        }
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"),
+        [(AwsCallError("GetFindings", "AccessDenied"), Outcome.UNVERIFIED), (THROTTLED, None)],
+    )
+    def test_cannot_be_read(self, world: World, error: Exception, outcome: Outcome | None) -> None:
+        """Where it cannot be known whether somebody accepted the risk, nothing is deleted."""
+        arrivals = add_candidates(world)
+        world.security_hub.fail("GetFindings (suppressed)", error)
+
+        assert set(outcomes_of(run(world, *arrivals)).values()) == {outcome}
+        assert world.certificates.deleted == []
+
+    def test_is_asked_for_candidates_alone(self, world: World) -> None:
+        """Where nothing could be deleted, it costs no call."""
+        run(world, world.add_finding(make_arn("gone")))
+        assert world.security_hub.calls == []
+
 
 class TestScreen:
     """What is decided before any scan."""
@@ -188,7 +335,7 @@ class TestScreen:
 
     def test_gone_and_deleted_by_us(self, world: World) -> None:
         """Of a certificate that is not listed, the archive tells whether we deleted it."""
-        world.archive.write(OWN_ACCOUNT, make_record())
+        world.archive.put(OWN_ACCOUNT, make_record())
         arrival = world.add_finding(make_arn())
 
         result = run(world, arrival)
@@ -198,15 +345,28 @@ class TestScreen:
 
     @pytest.mark.parametrize("named", ["arn", "id"])
     def test_vanished_since_it_was_listed(self, world: World, named: str) -> None:
-        """A certificate without tags to read is gone, unless a finding names it by its id."""
+        """A certificate without tags to read is gone, as another list shows."""
         certificate = world.add_expired()
         arrival = world.add_finding(getattr(certificate, named))
         world.certificates.before["ListServerCertificateTags"] = world.certificates.stored.clear
 
         result = run(world, arrival)
 
-        expected = Outcome.ALREADY_GONE if named == "arn" else None
-        assert outcomes_of(result) == {"finding/1": expected}
+        assert outcomes_of(result) == {"finding/1": Outcome.ALREADY_GONE}
+
+    @pytest.mark.parametrize("order", [("arn", "id"), ("id", "arn")])
+    def test_renamed_since_it_was_listed(self, world: World, order: tuple[str, str]) -> None:
+        """A renamed certificate is retried for each of its findings, in whichever order."""
+        certificate = world.add_expired()
+        arrivals = [world.add_finding(getattr(certificate, form)) for form in order]
+        world.certificates.before["ListServerCertificateTags"] = lambda: world.certificates.rename(
+            "example-cert", "example-cert.expired"
+        )
+
+        result = run(world, *arrivals)
+
+        assert set(outcomes_of(result).values()) == {None}
+        assert len(outcomes_of(result)) == 2
 
     def test_tags_denied(self, world: World) -> None:
         """Where the tags of one may not be read it is kept, and the other goes."""
@@ -258,7 +418,9 @@ class TestAct:
     def test_without_archive(self, world: World) -> None:
         """Where there is no archive nothing can be deleted."""
         [arrival] = add_candidates(world, 1)
-        work = AccountRemediation(world.accounts, None, world.settings, world.clock, Deadline())
+        work = AccountRemediation(
+            world.accounts, world.security_hub, None, world.settings, world.clock, Deadline()
+        )
 
         assert outcomes_of(work.run(OWN_ACCOUNT, [arrival])) == {"finding/1": Outcome.WOULD_DELETE}
         assert world.certificates.deleted == []

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from handlers.remediation.batch import ACCOUNTS_AT_ONCE
-from handlers.remediation.cases import Arrival, Handled, Postponed, Results
+from handlers.remediation.cases import Handled, Postponed, Results
 from handlers.remediation.deadline import Deadline
 from models.certificate import ServerCertificate
 from models.errors import AwsCallError, EventError, TransientError
-from models.finding import Finding, FindingKey, Resource, Workflow, WorkflowStatus
+from models.events import EntryPoint
+from models.finding import Finding, FindingKey, Resource, Stranger, Workflow, WorkflowStatus
 from models.outcome import Outcome
 from models.reference import Gap
+from models.settings import Mode, Settings
 from tests.builders import NOW, OTHER_ACCOUNT, make_arn, make_finding, make_reference
 from tests.fakes import FakeAccount, World, make_arrival, read_outcomes
 from tests.unit.remediation.conftest import ReadLog, ReadMetrics
@@ -62,7 +64,7 @@ def key_of(account_id: str) -> FindingKey:
 
 
 def run_all(world: World, account_ids: Sequence[str] = ACCOUNTS) -> Results:
-    arrivals = [Arrival(make_finding_of(one), "us-east-1", f"event-{one}") for one in account_ids]
+    arrivals = [make_arrival(make_finding_of(one), event_id=f"event-{one}") for one in account_ids]
     return world.remediation.run(arrivals, Deadline())
 
 
@@ -126,6 +128,49 @@ class TestRefused:
         assert len(world.certificates.stored) == 1
         assert world.security_hub.updates == []
 
+    @pytest.mark.parametrize("entry_point", [EntryPoint.IMPORTED, EntryPoint.SWEEP])
+    @pytest.mark.parametrize("status", ["NOTIFIED", "RESOLVED"])
+    def test_taken_meanwhile(self, world: World, entry_point: EntryPoint, status: str) -> None:
+        """What somebody else took or closed while its message waited is left alone."""
+        certificate = world.add_expired()
+        arrival = replace(world.add_finding(certificate.arn), entry_point=entry_point)
+        raw = {"Id": "finding/1", "Resources": [{"Id": certificate.arn}]}
+        world.security_hub.put(make_finding(**raw, Workflow={"Status": status}))
+
+        results = world.run(arrival)
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+        assert len(world.certificates.stored) == 1
+        assert world.security_hub.updates == []
+
+    @pytest.mark.parametrize("status", ["NOTIFIED", "RESOLVED"])
+    def test_person_asks_for_a_taken_one(self, world: World, status: str) -> None:
+        """From the custom action it is worked on, for a person asks for it."""
+        arrival = world.add_finding(world.add_expired().arn, Workflow={"Status": status})
+
+        results = world.run(replace(arrival, entry_point=EntryPoint.CUSTOM_ACTION))
+
+        assert read_outcomes(results) == {"finding/1": "deleted"}
+
+    def test_person_asks_for_a_suppressed_one(self, world: World) -> None:
+        """An accepted risk is left alone even then."""
+        arrival = world.add_finding(world.add_expired().arn, Workflow={"Status": "SUPPRESSED"})
+
+        results = world.run(replace(arrival, entry_point=EntryPoint.CUSTOM_ACTION))
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+
+    def test_taken_before_and_given_back(self, world: World) -> None:
+        """Whether somebody else has the finding is judged as it is now, not as it came."""
+        arrival = world.add_finding(world.add_expired().arn)
+        taken = arrival.finding.model_copy(
+            update={"workflow": Workflow(status=WorkflowStatus.RESOLVED)}
+        )
+
+        results = world.run(replace(arrival, finding=taken))
+
+        assert read_outcomes(results) == {"finding/1": "deleted"}
+
     def test_open_again_meanwhile(self, world: World) -> None:
         """A finding that was suppressed when its message was sent, and is not now, is worked on."""
         arrival = world.add_finding(world.add_expired().arn)
@@ -157,17 +202,13 @@ class TestRefused:
 class TestRefreshed:
     """Decisions rest on findings as Security Hub has them now."""
 
-    def test_is_asked_once_for_a_region(self, world: World) -> None:
-        """Each Region's Security Hub is asked for the findings that arrived there."""
-        one, two, three = (world.add_finding(make_arn(f"gone-{n}")) for n in range(3))
-        elsewhere = replace(three, region="eu-west-1")
+    def test_is_asked_once(self, world: World) -> None:
+        """Security Hub is asked for all findings of the batch together."""
+        arrivals = [world.add_finding(make_arn(f"gone-{n}")) for n in range(3)]
 
-        world.run(one, elsewhere, two)
+        world.run(*arrivals)
 
-        assert world.security_hub.reads == [
-            ("us-east-1", [one.finding.key, two.finding.key]),
-            ("eu-west-1", [three.finding.key]),
-        ]
+        assert world.security_hub.reads == [[one.finding.key for one in arrivals]]
 
     @pytest.mark.parametrize(
         ("error", "outcome"),
@@ -178,15 +219,14 @@ class TestRefreshed:
         ],
     )
     def test_cannot_be_read(self, world: World, error: Exception, outcome: str) -> None:
-        """What one Region's Security Hub does not show is not worked on; other Regions go on."""
-        one = world.add_finding(world.add_expired("web-1", number=1).arn)
-        two = world.add_finding(world.add_expired("web-2", number=2).arn)
+        """Where Security Hub cannot be read nothing is worked on."""
+        arrivals = [world.add_finding(world.add_expired(f"web-{n}", number=n).arn) for n in (1, 2)]
         world.security_hub.fail("GetFindings", error)
 
-        results = world.run(one, replace(two, region="eu-west-1"))
+        results = world.run(*arrivals)
 
-        assert read_outcomes(results) == {"finding/1": outcome, "finding/2": "deleted"}
-        assert [one.name for one in world.certificates.deleted] == ["web-2"]
+        assert read_outcomes(results) == {"finding/1": outcome, "finding/2": outcome}
+        assert world.certificates.deleted == []
 
     def test_is_not_understood(self, world: World) -> None:
         """A finding that Security Hub shows in an unknown form is retried, and no other."""
@@ -199,20 +239,88 @@ class TestRefreshed:
         assert results[arrivals[0].finding.key] == Postponed(error)
         assert read_outcomes(results) == {"finding/1": "postponed", "finding/2": "deleted"}
 
-    def test_is_not_there(self, world: World) -> None:
-        """A finding that Security Hub does not have is taken as it came."""
+    def test_is_another_control_now(self, world: World) -> None:
+        """One that it shows in an unknown form, but of another control, is refused."""
+        arrival = world.add_finding(world.add_expired().arn)
+        key = arrival.finding.key
+        world.security_hub.strangers[key] = Stranger(
+            trait="the finding is of control EC2.1",
+            id=key.id,
+            product_arn=key.product_arn,
+            account_id=None,
+            workflow_status="TRIAGED",
+        )
+
+        results = world.run(arrival)
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+        assert world.certificates.deleted == []
+
+    @pytest.mark.parametrize("mode", Mode)
+    def test_is_not_there_by_the_queue(self, world: World, mode: Mode) -> None:
+        """A finding that Security Hub does not have is retried: it may not show yet."""
+        world.settings = Settings(mode=mode, archive_bucket="archive")
         arrival = make_arrival(make_finding(Id="finding/9"))
-        assert read_outcomes(world.run(arrival)) == {"finding/9": "already-gone"}
+        other = world.add_finding(world.add_expired().arn)
+
+        results = world.run(arrival, other)
+
+        missing = results[arrival.finding.key]
+        assert isinstance(missing, Postponed)
+        assert isinstance(missing.error, TransientError)
+        assert "finding/9" in str(missing.error)
+        assert isinstance(results[other.finding.key], Handled)
+
+    @pytest.mark.parametrize("entry_point", EntryPoint)
+    def test_is_not_there_and_bare(self, world: World, entry_point: EntryPoint) -> None:
+        """In a bare event it is not believed, and nothing is deleted."""
+        finding = make_finding(Id="finding/9", Resources=[{"Id": world.add_expired().arn}])
+        arrival = make_arrival(finding, is_queued=False, entry_point=entry_point)
+
+        results = world.run(arrival)
+
+        assert read_outcomes(results) == {"finding/9": "unverified"}
+        assert world.certificates.deleted == []
+        assert world.account.calls == []
+
+    def test_is_of_another_product(self, world: World) -> None:
+        """A finding with the same id of another product is not the one that came."""
+        certificate = world.add_expired()
+        world.add_finding(certificate.arn)
+        elsewhere = "arn:aws:securityhub:eu-west-1::product/aws/securityhub"
+        claimed = make_finding(
+            Id="finding/1", ProductArn=elsewhere, Resources=[{"Id": certificate.arn}]
+        )
+
+        results = world.run(make_arrival(claimed, is_queued=False))
+
+        assert read_outcomes(results) == {"finding/1": "unverified"}
+        assert world.certificates.deleted == []
+
+    def test_is_not_there_in_a_dry_run(self, world: World) -> None:
+        """In a dry run a bare event's finding is taken as it came, so that samples can be tried."""
+        world.settings = Settings(mode=Mode.DRY_RUN)
+        finding = make_finding(Id="finding/9", Resources=[{"Id": world.add_expired().arn}])
+
+        results = world.run(make_arrival(finding, is_queued=False))
+
+        assert read_outcomes(results) == {"finding/9": "would-delete"}
+
+    def test_is_settled_and_not_there_in_a_dry_run(self, world: World) -> None:
+        """What it says of itself holds as it came."""
+        world.settings = Settings(mode=Mode.DRY_RUN)
+        finding = make_finding(Id="finding/9", Workflow={"Status": "SUPPRESSED"})
+
+        results = world.run(make_arrival(finding, is_queued=False))
+
+        assert read_outcomes(results) == {"finding/9": "refused"}
 
     def test_keeps_how_it_arrived(self, world: World, read_log: ReadLog) -> None:
-        """A finding that was read anew keeps its Region and event."""
-        arrival = replace(
-            world.add_finding(world.add_expired().arn), region="eu-west-1", event_id="event-7"
-        )
+        """A finding that was read anew keeps its event."""
+        arrival = replace(world.add_finding(world.add_expired().arn), event_id="event-7")
 
         world.run(arrival)
 
-        assert [update.region for update in world.security_hub.updates] == ["eu-west-1"]
         [line] = [line for line in read_log() if line["message"] == "certificate"]
         assert line["correlation_id"] == "event-7"
 
@@ -227,29 +335,38 @@ class TestDuplicates:
         results = world.run(one, two, replace(one, event_id="later"), two)
 
         assert list(results) == [one.finding.key, two.finding.key]
-        assert world.security_hub.reads == [("us-east-1", [one.finding.key, two.finding.key])]
+        assert world.security_hub.reads == [[one.finding.key, two.finding.key]]
         assert sum(len(update.findings) for update in world.security_hub.updates) == 2
 
-    @pytest.mark.parametrize("order", [(False, True), (True, False), (True, True)])
-    def test_redelivered_among_them(self, world: World, order: Sequence[bool]) -> None:
-        """If one of them is a redelivery, people are notified even of what the finding says."""
+    def test_person_among_them(self, world: World) -> None:
+        """If a person asks for one of them it is worked on, whatever the others are."""
+        arrival = world.add_finding(world.add_expired().arn, Workflow={"Status": "NOTIFIED"})
+        by_hand = replace(arrival, entry_point=EntryPoint.CUSTOM_ACTION)
+        swept = replace(arrival, entry_point=EntryPoint.SWEEP)
+
+        results = world.run(arrival, by_hand, swept)
+
+        assert read_outcomes(results) == {"finding/1": "deleted"}
+
+    def test_no_person_among_them(self, world: World) -> None:
+        """If nobody asks it is refused, however often it came."""
+        arrival = world.add_finding(world.add_expired().arn, Workflow={"Status": "NOTIFIED"})
+
+        results = world.run(arrival, replace(arrival, entry_point=EntryPoint.SWEEP))
+
+        assert read_outcomes(results) == {"finding/1": "refused"}
+
+    def test_unchanged(self, world: World) -> None:
+        """However often it comes again, an unchanged outcome notifies nobody."""
         arrival = world.add_finding(world.add_expired().arn)
         world.account.found = [make_reference(make_arn())]
         world.run(arrival)
 
-        world.run(*(replace(arrival, is_redelivered=one) for one in order))
-
-        assert len(world.notifications.published) == 2
-
-    def test_no_redelivery_among_them(self, world: World) -> None:
-        """If none of them is, an unchanged outcome notifies nobody."""
-        arrival = world.add_finding(world.add_expired().arn)
-        world.account.found = [make_reference(make_arn())]
-        world.run(arrival)
-
-        world.run(arrival, arrival)
+        for _ in range(2):
+            world.run(arrival, arrival)
 
         assert len(world.notifications.published) == 1
+        assert len(world.security_hub.updates) == 1
 
 
 class TestReported:
@@ -257,9 +374,9 @@ class TestReported:
 
     def test_everything_of_an_account_at_once(self, world: World) -> None:
         """What ended early is told in the same message as what ended in the account."""
-        unread = replace(world.add_finding(make_arn("a")), region="eu-west-1")
+        unread = world.add_finding(make_arn("a"))
         denied = world.add_finding(world.add_expired("b").arn)
-        world.security_hub.fail("GetFindings", AwsCallError("GetFindings", "AccessDenied"))
+        world.accounts.fail("GetCallerIdentity", AwsCallError("GetCallerIdentity", "AccessDenied"))
         world.account.gaps = [Gap(source="AppSync", region="eu-west-1", cause="AccessDenied")]
 
         world.run(unread, denied)
@@ -391,7 +508,7 @@ class TestSideBySide:
 
     def test_one_is_not_begun_without_time(self, organization: World) -> None:
         """With no time left nothing is begun, and everything is retried whole."""
-        arrivals = [Arrival(make_finding_of(one), "us-east-1", "event") for one in ACCOUNTS]
+        arrivals = [make_arrival(make_finding_of(one)) for one in ACCOUNTS]
 
         results = organization.remediation.run(arrivals, Deadline(0.0))
 

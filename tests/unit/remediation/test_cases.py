@@ -62,18 +62,47 @@ class TestGroup:
 
         assert ids == [["finding/1", "finding/3", "finding/4", "finding/5"], ["finding/2"]]
         assert [one.certificate for one in subjects] == [certificate, other]
-        assert [one.identifier.text for one in subjects] == [make_arn(), "web"]
+        assert [one.identifier.text for one in subjects] == [CERTIFICATE_ID, "web"]
         assert [one.account_id for one in subjects] == [ACCOUNT, ACCOUNT]
         assert untrusted == []
 
     def test_another_path(self) -> None:
-        """A finding that names another path is decided apart, whatever came first."""
+        """An ARN with the certificate's path decides over one with another, in whichever order."""
         moved, exact = make_arn(path="/new/"), make_arn()
 
         ids, subjects, _ = group([moved, exact, "example-cert", moved], [make_certificate()])
 
-        assert ids == [["finding/1", "finding/4"], ["finding/2", "finding/3"]]
-        assert [one.identifier.text for one in subjects] == [moved, exact]
+        assert ids == [["finding/1", "finding/2", "finding/3", "finding/4"]]
+        assert [one.identifier.text for one in subjects] == [exact]
+
+    def test_another_path_alone(self) -> None:
+        """Where no finding names the certificate as it is, the subject does not either."""
+        moved = make_arn(path="/new/")
+        [subject] = group([moved, moved], [make_certificate()])[1]
+        assert subject.identifier.text == moved
+
+    @pytest.mark.parametrize("by_id", [CERTIFICATE_ID, make_arn(CERTIFICATE_ID)])
+    def test_id_decides(self, by_id: str) -> None:
+        """A finding that names the id decides over those that name name or path, in any order."""
+        names = [make_arn(path="/new/"), make_arn(), "example-cert"]
+        for order in ([*names, by_id], [by_id, *names]):
+            [subject] = group(order, [make_certificate()])[1]
+            assert subject.identifier.text == by_id
+            assert len(subject.arrivals) == 4
+
+    @pytest.mark.parametrize("named", [CERTIFICATE_ID, make_arn(CERTIFICATE_ID)])
+    def test_ambiguous(self, named: str) -> None:
+        """What is one certificate's id and another one's name is not guessed."""
+        other = make_certificate(CERTIFICATE_ID, id="ASCAOTHER000000000001")
+
+        ids, _, [case] = group([named, make_arn()], [other, make_certificate()])
+
+        assert ids == [["finding/2"]]
+        assert isinstance(case.verdict, Conclusion)
+        assert case.verdict.outcome is Outcome.UNVERIFIED
+        assert {"ASCAOTHER000000000001", "example-cert"} <= set(
+            case.verdict.note.replace("(", " ").replace(")", " ").split()
+        )
 
     def test_gone_ones_stay_apart(self) -> None:
         """The archive vouches finding by finding, so each that has no certificate is alone."""

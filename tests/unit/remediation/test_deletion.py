@@ -1,5 +1,6 @@
 """The act of deleting: look once more, archive, delete, and say truthfully what came of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -33,6 +34,13 @@ def make_proof(world: World, subject: Subject) -> Proof:
 
 def delete(world: World, resource_id: str | None = None, *finding_ids: str) -> Conclusion:
     """Delete the world's one certificate, and return what was concluded."""
+    verdict = delete_case(world, resource_id, *finding_ids).verdict
+    assert isinstance(verdict, Conclusion)
+    return verdict
+
+
+def delete_case(world: World, resource_id: str | None = None, *finding_ids: str) -> Case:
+    """Delete the world's one certificate, and return its case."""
     [files] = world.certificates.stored.values()
     arrivals = [make_arrival(make_finding(Id=one)) for one in finding_ids]
     subject = make_subject(
@@ -42,9 +50,7 @@ def delete(world: World, resource_id: str | None = None, *finding_ids: str) -> C
     )
     deletion = Deletion(world.account, world.archive, world.settings, world.clock)
     ended = deletion.delete(subject, make_proof(world, subject))
-    verdict = ended.verdict if isinstance(ended, Case) else ended
-    assert isinstance(verdict, Conclusion)
-    return verdict
+    return ended if isinstance(ended, Case) else subject.close(ended)
 
 
 def change(world: World, operation: str, **changed: object) -> None:
@@ -62,6 +68,26 @@ def change(world: World, operation: str, **changed: object) -> None:
 def remove(world: World, operation: str) -> None:
     """Let the certificate vanish right before an operation."""
     world.certificates.before[operation] = world.certificates.stored.clear
+
+
+def once_archived(world: World, happens: Callable[[], None]) -> None:
+    """Let something happen while the record is written, before the certificate is read again."""
+    world.archive.before["PutObject"] = happens
+
+
+def leave_unanswered(world: World, happens: Callable[[], None] = lambda: None) -> None:
+    """Let something come of the next delete, but no answer."""
+
+    def happen() -> None:
+        happens()
+        world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
+
+    world.certificates.before["DeleteServerCertificate"] = happen
+
+
+def rename(world: World) -> None:
+    """Rename the certificate as some do at its renewal."""
+    world.certificates.rename("example-cert", "example-cert.expired")
 
 
 def archived_states(world: World) -> list[ArchiveState]:
@@ -83,7 +109,7 @@ class TestDeleted:
 
         assert world.certificates.deleted == [certificate]
         assert conclusion.outcome is Outcome.DELETED
-        [(key, _, _)] = world.archive.versions
+        [key] = {key for key, _, _ in world.archive.versions}
         assert f"Archived as s3://archive/{key}." in conclusion.note
         assert EVIDENCE.summary in conclusion.note
         assert "sa-east-1" in conclusion.note
@@ -109,17 +135,49 @@ class TestDeleted:
         assert record.evidence == EVIDENCE
         assert record.regions_out_of_scope == ("sa-east-1",)
 
+    def test_costs(self, world: World, certificate: ServerCertificate) -> None:
+        """A deletion is two reads, two writes of the record, and one delete, in this order."""
+        calls: list[str] = []
+        world.certificates.calls = world.archive.calls = calls
+
+        conclude = delete(world)
+
+        assert conclude.outcome is Outcome.DELETED
+        assert world.certificates.deleted == [certificate]
+        assert calls == [
+            "GetServerCertificate",
+            "PutObject",
+            "GetServerCertificate",
+            "DeleteServerCertificate",
+            "PutObject",
+        ]
+
     @pytest.mark.usefixtures("certificate")
-    def test_another_invocation_is_faster(self, world: World, read_log: ReadLog) -> None:
-        """A certificate that is gone when it is deleted went on the evidence of our record."""
-        remove(world, "DeleteServerCertificate")
+    def test_is_recorded(self, world: World) -> None:
+        """Once IAM accepted, the record says so, and the case that it was now."""
+        case = delete_case(world)
 
-        conclusion = delete(world)
+        assert archived_states(world) == [ArchiveState.DELETING, ArchiveState.DELETED]
+        assert case.deleted_now
 
-        [(key, _, _)] = world.archive.versions
-        assert conclusion.outcome is Outcome.DELETED
-        assert key in conclusion.note
-        assert key in read_log()[-1]["archivedAs"]
+    @pytest.mark.usefixtures("certificate")
+    @pytest.mark.parametrize(
+        "error", [AwsCallError("PutObject", "AccessDenied"), TransientError("throttled")]
+    )
+    def test_record_cannot_be_settled(
+        self, world: World, error: Exception, read_log: ReadLog
+    ) -> None:
+        """What was deleted is told as deleted, whatever its record goes on saying."""
+        world.certificates.before["DeleteServerCertificate"] = lambda: world.archive.fail(
+            "PutObject", error
+        )
+
+        case = delete_case(world)
+
+        assert case.has_outcome(Outcome.DELETED)
+        assert case.deleted_now
+        assert archived_states(world) == [ArchiveState.DELETING]
+        assert [line["state"] for line in read_log()] == ["deleted"]
 
 
 @pytest.mark.usefixtures("certificate")
@@ -157,13 +215,16 @@ class TestLookedAtAgain:
     def test_gone(self, world: World) -> None:
         """What is gone by then was not deleted by us."""
         remove(world, "GetServerCertificate")
-        assert delete(world).outcome is Outcome.ALREADY_GONE
+        case = delete_case(world)
+        assert case.has_outcome(Outcome.ALREADY_GONE)
+        assert not case.deleted_now
 
-    def test_gone_and_named_by_its_id(self, world: World) -> None:
-        """A finding that names the id is retried, for the certificate may have been renamed."""
-        remove(world, "GetServerCertificate")
-        with pytest.raises(TransientError, match="renamed or deleted"):
-            delete(world, CERTIFICATE_ID)
+    @pytest.mark.parametrize("named", [None, CERTIFICATE_ID])
+    def test_renamed(self, world: World, named: str | None) -> None:
+        """What has another name by then is retried."""
+        world.certificates.before["GetServerCertificate"] = lambda: rename(world)
+        with pytest.raises(TransientError, match="renamed"):
+            delete(world, named)
 
     def test_cannot_be_read(self, world: World) -> None:
         """Without another look nothing is deleted."""
@@ -191,17 +252,140 @@ class TestKept:
 
     def test_proof_grew_old(self, world: World) -> None:
         """When archiving took until five minutes after the scan began, it is scanned anew."""
-        world.archive.before["PutObject"] = lambda: world.clock.advance(minutes=5)
+        once_archived(world, lambda: world.clock.advance(minutes=5))
 
         with pytest.raises(TransientError, match="grew old"):
             delete(world)
 
         assert "DeleteServerCertificate" not in world.certificates.calls
+        assert archived_states(world)[-1] is ArchiveState.KEPT
 
     def test_proof_is_fresh_until_then(self, world: World) -> None:
         """A moment before that it may go."""
-        world.archive.before["PutObject"] = lambda: world.clock.advance(seconds=299.9)
+        once_archived(world, lambda: world.clock.advance(seconds=299.9))
         assert delete(world).outcome is Outcome.DELETED
+
+    @pytest.mark.parametrize(
+        ("changed", "outcome"),
+        [
+            ({"id": "ASCARENEWED0000000001", "expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"id": "ASCAREPLACED000000001"}, Outcome.UNVERIFIED),
+            ({"expiration": VALID}, Outcome.NOT_EXPIRED),
+            ({"expiration": None}, Outcome.UNVERIFIED),
+            ({"arn": make_arn(path="/new/"), "path": "/new/"}, Outcome.UNVERIFIED),
+        ],
+    )
+    def test_changed_while_it_was_archived(
+        self, world: World, changed: dict[str, object], outcome: Outcome
+    ) -> None:
+        """Writing the record can take a minute: what is no longer as proven is kept."""
+        [files] = world.certificates.stored.values()
+        current = files.certificate.model_copy(update=changed)
+        once_archived(world, lambda: change(world, "GetServerCertificate", certificate=current))
+
+        conclusion = delete(world)
+
+        assert conclusion.outcome is outcome
+        assert "DeleteServerCertificate" not in world.certificates.calls
+        assert archived_states(world)[-1] is ArchiveState.KEPT
+
+    @pytest.mark.parametrize("key", ["iam26:keep", "IAM26:Keep", "iam26:KEEP ", " iam26:keep"])
+    def test_exempted_while_it_was_archived(self, world: World, key: str) -> None:
+        """A tag that somebody puts on it then keeps it, in whichever case it is written."""
+        once_archived(world, lambda: change(world, "GetServerCertificate", tags={key: ""}))
+
+        assert delete(world).outcome is Outcome.EXEMPT
+        assert world.certificates.deleted == []
+        assert archived_states(world)[-1] is ArchiveState.KEPT
+
+    @pytest.mark.parametrize("named", [None, CERTIFICATE_ID, "example-cert"])
+    @pytest.mark.parametrize("moment", ["GetServerCertificate", "DeleteServerCertificate"])
+    def test_renamed_once_it_was_archived(
+        self, world: World, moment: str, named: str | None
+    ) -> None:
+        """A certificate that IAM has under another name is not deleted, and is retried."""
+        once_archived(
+            world, lambda: world.certificates.before.update({moment: lambda: rename(world)})
+        )
+
+        with pytest.raises(TransientError, match="renamed"):
+            delete(world, named)
+
+        assert list(world.certificates.stored) == ["example-cert.expired"]
+        assert archived_states(world)[-1] is ArchiveState.KEPT
+
+    @pytest.mark.parametrize("moment", ["GetServerCertificate", "DeleteServerCertificate"])
+    def test_deleted_by_somebody_once_it_was_archived(self, world: World, moment: str) -> None:
+        """What somebody else deleted is not claimed, though our record was written before."""
+        once_archived(world, lambda: remove(world, moment))
+
+        case = delete_case(world)
+
+        assert case.has_outcome(Outcome.ALREADY_GONE)
+        assert not case.deleted_now
+        assert archived_states(world)[-1] is ArchiveState.KEPT
+
+    def test_deleted_by_somebody_and_the_record_cannot_be_settled(self, world: World) -> None:
+        """What somebody else deleted is not claimed because our record goes on saying deleting."""
+
+        def vanish() -> None:
+            world.certificates.stored.clear()
+            world.archive.fail("PutObject", AwsCallError("PutObject", "AccessDenied"))
+
+        once_archived(
+            world, lambda: world.certificates.before.update(DeleteServerCertificate=vanish)
+        )
+
+        assert delete(world).outcome is Outcome.ALREADY_GONE
+        assert archived_states(world) == [ArchiveState.DELETING]
+
+    @pytest.mark.parametrize("moment", ["GetServerCertificate", "DeleteServerCertificate"])
+    def test_deleted_by_another_invocation(self, world: World, moment: str) -> None:
+        """Another invocation's whole deletion in between is told as ours, once, and not as now."""
+        theirs: list[Case] = []
+        once_archived(
+            world,
+            lambda: world.certificates.before.update(
+                {moment: lambda: theirs.append(delete_case(world))}
+            ),
+        )
+
+        case = delete_case(world)
+
+        assert case.has_outcome(Outcome.DELETED)
+        assert [one.deleted_now for one in (*theirs, case)] == [True, False]
+        record = world.archive.versions[-1][2]
+        assert [one.state for one in record.attempts] == [ArchiveState.DELETED, ArchiveState.KEPT]
+
+    def test_conflict_beside_another_invocation(self, world: World) -> None:
+        """An invocation that is refused overwrites nothing that another one wrote."""
+
+        def delete_elsewhere_then_conflict() -> None:
+            [files] = world.certificates.stored.values()
+            delete(world)
+            world.certificates.put(files.certificate)
+            world.certificates.conflicts["example-cert"] = "in use by arn:aws:x"
+
+        once_archived(
+            world,
+            lambda: world.certificates.before.update(
+                DeleteServerCertificate=delete_elsewhere_then_conflict
+            ),
+        )
+
+        assert delete(world).outcome is Outcome.IN_USE
+        assert world.archive.versions[-1][2].state is ArchiveState.DELETED
+
+    @pytest.mark.parametrize("error", [DENIED, TransientError("throttled")])
+    def test_cannot_be_read_again(self, world: World, error: Exception) -> None:
+        """Without the second read nothing is deleted, and the record says that it was kept."""
+        once_archived(world, lambda: world.certificates.fail("GetServerCertificate", error))
+
+        with pytest.raises(type(error)):
+            delete(world)
+
+        assert "DeleteServerCertificate" not in world.certificates.calls
+        assert archived_states(world)[-1] is ArchiveState.KEPT
 
     @pytest.mark.parametrize(
         "message",
@@ -224,11 +408,39 @@ class TestKept:
         assert len({key for key, _, _ in world.archive.versions}) == 1
         assert world.certificates.deleted == []
 
-    def test_in_use_by_something(self, world: World) -> None:
-        """Where IAM names no holder, the conflict itself is the holder."""
-        world.certificates.conflicts["example-cert"] = "The certificate is in use."
+    def test_in_use_by_several(self, world: World) -> None:
+        """Each ARN that IAM names is kept, and IAM's own words are on the finding."""
+        message = f"Certificate: X is currently in use by {LISTENER}, {LISTENER}9. Please remove."
+        world.certificates.conflicts["example-cert"] = message
+
+        conclusion = delete(world)
+
+        assert conclusion.references == (LISTENER, f"{LISTENER}9")
+        assert message[:150] in conclusion.note
+
+    @pytest.mark.parametrize(
+        "message",
+        ["It is used by CloudFront.", "In use by\nan account\tof a friend", "word " * 200],
+    )
+    def test_in_use_by_something(self, world: World, message: str, read_log: ReadLog) -> None:
+        """Where IAM names no ARN, its own words tell, cut to fit, and whole in the log."""
+        world.certificates.conflicts["example-cert"] = message
+
+        conclusion = delete(world)
+
+        [holder] = conclusion.references
+        words = " ".join(message.split())
+        assert words[:150] in holder
+        assert len(holder) < 300
+        assert words[:150] in conclusion.note
+        assert "DeleteConflict" in conclusion.note
+        assert message in [line.get("reason") for line in read_log()]
+
+    def test_in_use_without_a_word(self, world: World) -> None:
+        """Where IAM says nothing at all, the conflict itself is the holder."""
+        world.certificates.conflicts["example-cert"] = ""
         [holder] = delete(world).references
-        assert "DeleteConflict" in holder
+        assert "IAM knows of" in holder
 
     def test_denied(self, world: World) -> None:
         """A delete that is refused is an error, and the record says kept."""
@@ -254,6 +466,7 @@ class TestKept:
 
         assert archived_states(world) == [ArchiveState.DELETING]
         [line] = [line for line in read_log() if line["level"] == "ERROR"]
+        assert line["state"] == "kept"
         assert line["certificate"] == make_arn()
         assert "PutObject" in line["reason"]
 
@@ -263,16 +476,35 @@ class TestUnanswered:
     """IAM did not say whether it deleted the certificate."""
 
     def test_it_did(self, world: World) -> None:
-        """Another look shows that it is gone, and the record that we did it."""
+        """Another look and list show that it is gone, and the record that we did it, now."""
+        leave_unanswered(world, world.certificates.stored.clear)
 
-        def delete_without_answer() -> None:
-            world.certificates.stored.clear()
-            world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
+        case = delete_case(world)
 
-        world.certificates.before["DeleteServerCertificate"] = delete_without_answer
-
-        assert delete(world).outcome is Outcome.DELETED
+        assert case.has_outcome(Outcome.DELETED)
+        assert case.deleted_now
         assert world.certificates.calls.count("DeleteServerCertificate") == 1
+
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_it_was_renamed(self, world: World, times: int) -> None:
+        """A certificate that has another name since was not deleted: nothing says that it was."""
+        unanswered = [DeleteUnansweredError("lost")] * (times - 1)
+        world.certificates.fail("DeleteServerCertificate", *unanswered)
+        sent: list[int] = []
+
+        def rename_at_last() -> None:
+            sent.append(1)
+            if len(sent) == times:
+                rename(world)
+                world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
+            else:
+                world.certificates.before["DeleteServerCertificate"] = rename_at_last
+
+        world.certificates.before["DeleteServerCertificate"] = rename_at_last
+
+        with pytest.raises(TransientError):
+            delete(world)
+        assert list(world.certificates.stored) == ["example-cert.expired"]
 
     @pytest.mark.parametrize("times", [1, 2])
     def test_it_did_not(self, world: World, read_log: ReadLog, times: int) -> None:
@@ -302,11 +534,7 @@ class TestUnanswered:
             update={"id": "ASCARENEWED0000000001", "expiration": VALID}
         )
 
-        def delete_without_answer() -> None:
-            world.certificates.put(renewed)
-            world.certificates.fail("DeleteServerCertificate", DeleteUnansweredError("lost"))
-
-        world.certificates.before["DeleteServerCertificate"] = delete_without_answer
+        leave_unanswered(world, lambda: world.certificates.put(renewed))
 
         assert delete(world).outcome is Outcome.NOT_EXPIRED
         assert world.certificates.calls.count("DeleteServerCertificate") == 1

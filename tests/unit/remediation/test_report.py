@@ -1,15 +1,15 @@
 """The report: what is written on findings, what people are notified of, and what is counted."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Literal
 
 import pytest
 
 from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Results
-from handlers.remediation.report import Reporter
+from handlers.remediation.report import Reporter, report_stranger
 from models.conclusions import conclude_deletable, conclude_in_use, conclude_refused, conclude_valid
 from models.errors import AwsCallError, TransientError
-from models.finding import WorkflowStatus
+from models.finding import Stranger, WorkflowStatus
 from models.outcome import Conclusion, Outcome
 from tests.builders import (
     ACCOUNT,
@@ -33,20 +33,26 @@ def report(world: World, *cases: Case) -> Results:
     return reporter.report(cases)
 
 
-def close(conclusion: Conclusion, *arrivals: Arrival, arn: str = "") -> Case:
+def close(
+    conclusion: Conclusion, *arrivals: Arrival, arn: str = "", deleted_now: bool = False
+) -> Case:
     """Return the case of findings that came to a conclusion."""
-    return Case(arrivals, conclusion, arn or make_arn(), CERTIFICATE_ID)
+    return Case(arrivals, conclusion, arn or make_arn(), CERTIFICATE_ID, deleted_now)
 
 
-def refresh(world: World, arrival: Arrival, **changed: Any) -> Arrival:
+def refresh(world: World, arrival: Arrival) -> Arrival:
     """Return a finding as Security Hub has it now, arriving again."""
-    return replace(arrival, finding=world.security_hub.stored[arrival.finding.key], **changed)
+    return replace(arrival, finding=world.security_hub.stored[arrival.finding.key])
 
 
 @pytest.fixture
 def arrival(world: World) -> Arrival:
     """Return the arrival of a new finding."""
     return world.add_finding(make_arn())
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing below may catch this."""
 
 
 class TestFinding:
@@ -63,6 +69,7 @@ class TestFinding:
         assert now.user_defined_fields == {
             "iam26Outcome": "deleted",
             "iam26Certificate": make_arn(),
+            "iam26CertificateId": CERTIFICATE_ID,
             "iam26CheckedAt": "2026-11-20T06:00:00Z",
             "iam26References": DELETED.examined,
         }
@@ -92,25 +99,17 @@ class TestFinding:
 
         fields = world.security_hub.stored[arrival.finding.key].user_defined_fields
         assert fields["ticket"] == "SEC-1"
-        assert len(fields) == 5
+        assert len(fields) == 6
 
     def test_same_content_is_one_update(self, world: World) -> None:
         """Findings that get the same are written together, and others apart."""
         one, two = world.add_finding(make_arn()), world.add_finding(make_arn())
-        elsewhere = replace(world.add_finding(make_arn()), region="eu-west-1")
         ticket = world.add_finding(make_arn(), UserDefinedFields={"ticket": "SEC-1"})
 
-        report(world, close(DELETED, one, two, elsewhere, ticket))
+        report(world, close(DELETED, one, two, ticket))
 
-        written = [
-            (update.region, [key.id for key in update.findings])
-            for update in world.security_hub.updates
-        ]
-        assert written == [
-            ("us-east-1", ["finding/1", "finding/2"]),
-            ("eu-west-1", ["finding/3"]),
-            ("us-east-1", ["finding/4"]),
-        ]
+        written = [[key.id for key in update.findings] for update in world.security_hub.updates]
+        assert written == [["finding/1", "finding/2"], ["finding/3"]]
 
     def test_refused(self, world: World, arrival: Arrival) -> None:
         """A refused finding is not touched, and its result has the status that it has."""
@@ -142,7 +141,8 @@ class TestFinding:
 
     def test_status_was_set_back(self, world: World) -> None:
         """If the status alone differs it is written again, and nobody is notified."""
-        arrival = world.add_finding(make_arn(), UserDefinedFields={"iam26Outcome": "deleted"})
+        written = {"iam26Outcome": "deleted", "iam26CertificateId": CERTIFICATE_ID}
+        arrival = world.add_finding(make_arn(), UserDefinedFields=written)
 
         report(world, close(DELETED, arrival))
 
@@ -171,7 +171,7 @@ class TestFinding:
     def test_cannot_be_written_now(
         self, world: World, arrival: Arrival, read_log: ReadLog, read_metrics: ReadMetrics
     ) -> None:
-        """A finding that Security Hub could not update is retried; others are done."""
+        """A finding that Security Hub could not update is retried, but told; others are done."""
         other = world.add_finding(make_arn("other"))
         world.security_hub.postponed[arrival.finding.key] = "InternalFailure"
 
@@ -185,6 +185,7 @@ class TestFinding:
         assert read_metrics() == {"PostponedFindings (Count)": 1, "not-expired (Count)": 1}
         [line] = [line for line in read_log() if line["level"] == "ERROR"]
         assert (line["findingId"], line["reason"]) == ("finding/1", "InternalFailure")
+        assert [one.outcome for one in world.notifications.published] == [Outcome.DELETED]
 
     def test_each_update_counts(self, world: World) -> None:
         """What one update could not do is not forgotten after the next."""
@@ -278,11 +279,55 @@ class TestNotification:
         report(world, close(conclusion, arrival))
         assert world.notifications.published == []
 
-    def test_redelivered(self, world: World, arrival: Arrival) -> None:
-        """The first delivery may have died before its message, so a redelivery tells it again."""
-        report(world, close(IN_USE, arrival))
-        report(world, close(IN_USE, refresh(world, arrival, is_redelivered=True)))
+    def test_comes_before_the_finding(self, world: World, arrival: Arrival) -> None:
+        """People are told first, so what is written on a finding was told at least once."""
+
+        def die() -> None:
+            raise KilledError
+
+        world.security_hub.before["BatchUpdateFindings"] = die
+        with pytest.raises(KilledError):
+            report(world, close(IN_USE, arrival))
+
+        report(world, close(IN_USE, refresh(world, arrival)))
+        report(world, close(IN_USE, refresh(world, arrival)))
+
         assert len(world.notifications.published) == 2
+
+    def test_dies_on_the_way(self, world: World, arrival: Arrival) -> None:
+        """A finding is not written if the message about it may not have got out."""
+
+        def die() -> None:
+            raise KilledError
+
+        world.notifications.before["Publish"] = die
+        with pytest.raises(KilledError):
+            report(world, close(IN_USE, arrival))
+
+        assert world.security_hub.updates == []
+
+    def test_delete_that_the_finding_says_already(self, world: World) -> None:
+        """A delete that was made now is told even if the finding says so of an earlier one."""
+        arrival = world.add_finding(make_arn())
+        report(world, close(DELETED, arrival, deleted_now=True))
+
+        report(world, close(DELETED, refresh(world, arrival), deleted_now=True))
+        report(world, close(DELETED, refresh(world, arrival)))
+
+        assert len(world.notifications.published) == 2
+        assert len(world.security_hub.updates) == 1
+
+    @pytest.mark.parametrize("how", ["rejected", "postponed"])
+    def test_delete_that_cannot_be_written(
+        self, world: World, arrival: Arrival, how: Literal["rejected", "postponed"]
+    ) -> None:
+        """A delete that was made now is told whether or not the finding can be written."""
+        setattr(world.security_hub, how, {arrival.finding.key: "InternalFailure"})
+
+        report(world, close(DELETED, arrival, deleted_now=True))
+
+        [message] = world.notifications.published
+        assert message.outcome is Outcome.DELETED
 
     def test_no_topic(self, world: World, arrival: Arrival) -> None:
         """Without a topic everything else is as it is with one."""
@@ -362,6 +407,39 @@ class TestCounted:
             "reason": IN_USE.note,
             "references": ["edge:443"],
             "findingIds": ["finding/2", "finding/1", "finding/3"],
+        }
+        assert line.items() >= told.items()
+
+    def test_comes_last(self, world: World, arrival: Arrival, read_log: ReadLog) -> None:
+        """The line is written when the finding is, so that it is never the only trace."""
+        world.security_hub.before["BatchUpdateFindings"] = lambda: lines.extend(read_log())
+        lines: list[object] = []
+
+        report(world, close(DELETED, arrival))
+
+        assert lines == []
+        assert len(read_log()) == 1
+
+    def test_stranger(self, read_log: ReadLog, read_metrics: ReadMetrics) -> None:
+        """A finding that is refused without being understood is counted and logged."""
+        stranger = Stranger(
+            trait="it is a test",
+            id="finding/1",
+            product_arn=None,
+            account_id=None,
+            workflow_status=None,
+        )
+
+        report_stranger(stranger, "event-1")
+
+        assert read_metrics() == {"refused (Count)": 1}
+        [line] = read_log()
+        assert line["correlation_id"] == "event-1"
+        told = {
+            "outcome": "refused",
+            "reason": "Left alone: it is a test.",
+            "eventIds": ["event-1"],
+            "findingIds": ["finding/1"],
         }
         assert line.items() >= told.items()
 

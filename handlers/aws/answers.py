@@ -103,7 +103,7 @@ def require_counted(answer: Mapping[str, Any], of: str) -> Sequence[Any]:
     return items
 
 
-def check_truncation(answer: Mapping[str, Any], of: str) -> None:
+def check_truncation(answer: Mapping[str, Any], of: str, marker: str = "NextMarker") -> None:
     """Make sure that an answer says where it goes on if, and only if, it says that it does.
 
     Raises:
@@ -112,9 +112,9 @@ def check_truncation(answer: Mapping[str, Any], of: str) -> None:
     truncated = answer.get("IsTruncated")
     if not isinstance(truncated, bool):
         raise IncompleteReadingError(f"{of} has no IsTruncated")
-    if truncated and not answer.get("NextMarker"):
+    if truncated and not answer.get(marker):
         raise IncompleteReadingError(f"{of} says that there is more, but not where")
-    if answer.get("NextMarker") and not truncated:
+    if answer.get(marker) and not truncated:
         raise IncompleteReadingError(f"{of} says where there is more, but not that there is")
 
 
