@@ -21,10 +21,11 @@ from handlers.remediate import handler
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, LocalAws
-from local.fixtures import deploy, seed
+from local.fixtures import deploy, mapping, seed
 from local.fixtures.context import Context
 from local.fixtures.invocation import kill_invocation
 from local.fixtures.stack import Stack, load_stack
+from local.surprises import Surprises
 from models.outcome import Outcome
 
 GRACE_PERIOD_DAYS = 14
@@ -82,13 +83,7 @@ class Demo:
     aws: Aws
     console: Console
     stack: Stack = field(default_factory=load_stack)
-    surprises: list[str] = field(default_factory=list)
-
-    def check(self, what: str, expected: object, actual: object) -> bool:
-        """Note a surprise if two things differ, and tell whether they are the same."""
-        if expected != actual:
-            self.surprises.append(f"{what}: expected {expected}, got {actual}")
-        return expected == actual
+    surprises: Surprises = field(default_factory=Surprises)
 
 
 def run_demo(console: Console | None = None) -> int:
@@ -125,9 +120,7 @@ def working(console: Console, what: str) -> Iterator[None]:
 
 def create_stack(aws: Aws) -> Stack:
     """Create what the stack has around the function: archive, topic, queue, rules and button."""
-    stack = load_stack(GracePeriodDays=GRACE_PERIOD_DAYS)
-    for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
-        stack = create(aws.client, stack)
+    stack = deploy.create_resources(aws.client, load_stack(GracePeriodDays=GRACE_PERIOD_DAYS))
     deploy.create_rules(aws.client, stack)
     deploy.create_custom_action(aws.client, stack)
     return stack
@@ -135,14 +128,8 @@ def create_stack(aws: Aws) -> Stack:
 
 def take_messages(demo: Demo) -> list[str]:
     """Take all messages off the queue, and return their bodies."""
-    sqs = demo.aws.client("sqs")
-    url = demo.stack.outputs["QueueUrl"]
-    bodies: list[str] = []
-    while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        for message in received:
-            bodies.append(message["Body"])
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return bodies
+    messages = mapping.take_messages(demo.aws.client("sqs"), demo.stack.outputs["QueueUrl"])
+    return [one["Body"] for one in messages]
 
 
 def seed_world(aws: Aws) -> list[Exhibit]:
@@ -262,10 +249,12 @@ def play_dry_run(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
     with working(demo.console, "The rule fills the queue, the handler takes the batch"):
         bodies = take_messages(demo)
         seen = invoke(demo, seed.sqs_batch(bodies), "DryRun")
-    demo.check("messages by the rule", sum(len(one.findings) for one in arriving), len(bodies))
+    demo.surprises.check(
+        "messages by the rule", sum(len(one.findings) for one in arriving), len(bodies)
+    )
     show_decisions(demo, arriving, seen, "DryRun")
     # Each update causes an event, with a status that the rule does not let through.
-    demo.check("messages that the updates caused", [], take_messages(demo))
+    demo.surprises.check("messages that the updates caused", [], take_messages(demo))
 
 
 def play_enforcement(demo: Demo, exhibits: Sequence[Exhibit]) -> None:
@@ -293,7 +282,7 @@ def play_denied_region(demo: Demo) -> None:
         seen = invoke(demo, seed.sqs_batch(take_messages(demo)), "Enforce")
     show_decisions(demo, [kept], seen, "Enforce")
     left = read_certificates(demo.aws).keys() & {"almost-proven"}
-    demo.check("kept without proof", {"almost-proven"}, left)
+    demo.surprises.check("kept without proof", {"almost-proven"}, left)
     gone = Exhibit("permission granted again", "almost-proven", [finding], Outcome.DELETED)
     with working(demo.console, "The permission is granted again, the finding is new again"):
         demo.aws.import_findings([finding])
@@ -314,8 +303,8 @@ def play_killed_invocation(demo: Demo) -> None:
     status = read_findings(demo.aws)[finding["Id"]]["Workflow"]["Status"]
     demo.console.print(f"The certificate is gone and its finding still says [bold]{status}[/].\n")
     left = read_certificates(demo.aws).keys() & {"half-way"}
-    demo.check("certificates left after the kill", set(), left)
-    demo.check("status of the finding after the kill", "NEW", status)
+    demo.surprises.check("certificates left after the kill", set(), left)
+    demo.surprises.check("status of the finding after the kill", "NEW", status)
     exhibit = Exhibit("redelivered", "half-way", [finding], Outcome.DELETED)
     with working(demo.console, "The queue delivers the message again"):
         seen = invoke(demo, seed.sqs_batch(bodies, receive_count=2), "Enforce")
@@ -340,7 +329,7 @@ def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
             answer = handler(batch, Context())
     finally:
         logger.handlers[:] = ours
-    demo.check("messages left on the queue", [], answer["batchItemFailures"])
+    demo.surprises.check("messages left on the queue", [], answer["batchItemFailures"])
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return {
         finding_id: Seen(Outcome(line["outcome"]), line["reason"])
@@ -369,8 +358,10 @@ def show_decisions(
             actual = seen.get(finding["Id"], UNSEEN)
             status = findings[finding["Id"]]["Workflow"]["Status"]
             wanted = expected.workflow_status
-            ok = demo.check(f"{exhibit.certificate} ({exhibit.story})", expected, actual.outcome)
-            ok &= demo.check(
+            ok = demo.surprises.check(
+                f"{exhibit.certificate} ({exhibit.story})", expected, actual.outcome
+            )
+            ok &= demo.surprises.check(
                 f"status of the finding on {exhibit.certificate}",
                 wanted.value if wanted else finding["Workflow"]["Status"],
                 status,
@@ -384,7 +375,9 @@ def show_decisions(
                 "[green]✓[/]" if ok else "[bold red]✗[/]",
             )
         if expected is Outcome.DELETED:
-            demo.check("left in IAM after its delete", set(), left & {exhibit.certificate})
+            demo.surprises.check(
+                "left in IAM after its delete", set(), left & {exhibit.certificate}
+            )
     demo.console.print(table)
     demo.console.print()
 
@@ -436,10 +429,5 @@ def read_findings(aws: Aws) -> dict[str, Finding]:
 
 def tell_result(demo: Demo, seconds: float) -> int:
     """Print whether all went as expected, and return the exit status."""
-    if demo.surprises:
-        demo.console.print(f"[bold red]{len(demo.surprises)} surprises:[/]")
-        for surprise in demo.surprises:
-            demo.console.print(f"  {surprise}")
-        return 1
-    demo.console.print(f"[bold green]Every outcome was the expected one.[/] {seconds:.0f} s\n")
-    return 0
+    demo.console.print(f"{seconds:.0f} s")
+    return demo.surprises.conclude(demo.console, "Every outcome was the expected one.")

@@ -33,7 +33,7 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, in_process
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
-from local.fixtures.mapping import EventSourceMapping
+from local.fixtures.mapping import EventSourceMapping, take_messages
 from local.fixtures.stack import load_stack
 from local.organisation.prediction import (
     OUTCOMES,
@@ -42,6 +42,7 @@ from local.organisation.prediction import (
     Prediction,
     Subject,
 )
+from local.surprises import Surprises
 from models.outcome import OUTCOME_FIELD, Outcome
 
 ACCOUNTS = 200
@@ -117,12 +118,7 @@ class Result:
     deliveries: int = 0
     invocations: int = 0
     seconds: float = 0
-    surprises: list[str] = field(default_factory=list)
-
-    def check(self, what: str, expected: object, actual: object) -> None:
-        """Note a surprise if two things differ."""
-        if expected != actual:
-            self.surprises.append(f"{what}: expected {expected}, got {actual}")
+    surprises: Surprises = field(default_factory=Surprises)
 
 
 class Organisation:
@@ -149,10 +145,8 @@ class Organisation:
 
     def create(self) -> None:
         """Create bucket, topic, queues, and everything in the accounts."""
-        stack = load_stack(**PARAMETERS)
-        for create in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
-            stack = create(self.aws.client, stack)
-        self._stack, outputs = stack, stack.outputs
+        self._stack = stack = deploy.create_resources(self.aws.client, load_stack(**PARAMETERS))
+        outputs = stack.outputs
         self._queue, self._dead = outputs["QueueUrl"], outputs["DeadLetterQueueUrl"]
         self._bucket = outputs["ArchiveBucketName"]
         for function in ("RemediateFunction", "SweepFunction"):
@@ -296,13 +290,7 @@ class Organisation:
 
     def take_all(self) -> list[str]:
         """Empty the queue, and return the bodies of its messages."""
-        mapping = EventSourceMapping(self._sqs, self._queue, self._invoke)
-        taken: list[str] = []
-        while messages := mapping.receive():
-            for one in messages:
-                taken.append(one["Body"])
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=one["ReceiptHandle"])
-        return taken
+        return [one["Body"] for one in take_messages(self._sqs, self._queue)]
 
     # What there is in the end
 
@@ -319,9 +307,9 @@ class Organisation:
         self._check_findings()
         self._check_certificates(calls)
         self._check_calls()
-        result.check("messages left on the queue", [], self.take_all())
-        dead = self._sqs.receive_message(QueueUrl=self._dead).get("Messages", [])
-        result.check("messages in the dead-letter queue", [], dead)
+        result.surprises.check("messages left on the queue", [], self.take_all())
+        dead = take_messages(self._sqs, self._dead)
+        result.surprises.check("messages in the dead-letter queue", [], dead)
 
     def _check_findings(self) -> None:
         for finding in self._read_findings():
@@ -329,9 +317,9 @@ class Organisation:
             expected = self._expect(subject)
             outcome = finding.get("UserDefinedFields", {}).get(OUTCOME_FIELD, Outcome.REFUSED)
             self.result.outcomes[outcome] += 1
-            self.result.check(f"outcome of {finding['Id']}", expected.value, outcome)
+            self.result.surprises.check(f"outcome of {finding['Id']}", expected.value, outcome)
             status = expected.workflow_status or "SUPPRESSED"
-            self.result.check(
+            self.result.surprises.check(
                 f"status of {finding['Id']}", str(status), finding["Workflow"]["Status"]
             )
 
@@ -356,23 +344,25 @@ class Organisation:
                 and (account_id, one.certificate) not in deleted
             }
             actual = {one["ServerCertificateName"] for one in held} - {"default"}
-            self.result.check(f"certificates of {account_id}", expected, actual)
+            self.result.surprises.check(f"certificates of {account_id}", expected, actual)
         deletes = Counter(
             (call.account, call.params["ServerCertificateName"])
             for call in calls.named("DeleteServerCertificate")
         )
-        self.result.check("deletes of each certificate", dict.fromkeys(deleted, 1), dict(deletes))
+        self.result.surprises.check(
+            "deletes of each certificate", dict.fromkeys(deleted, 1), dict(deletes)
+        )
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         archived = {
             tuple(one["Key"].split("/")[1:3]) for page in pages for one in page.get("Contents", [])
         }
-        self.result.check("archive records", deleted, archived)
+        self.result.surprises.check("archive records", deleted, archived)
 
     def _check_calls(self) -> None:
         made, predicted = self.result.made, self.result.predicted
         for name in sorted(made.keys() | predicted.keys()):
             if made[name] != predicted[name]:
-                self.result.check(f"calls of {name}", predicted[name], made[name])
+                self.result.surprises.check(f"calls of {name}", predicted[name], made[name])
 
     def _read_findings(self) -> list[dict[str, Any]]:
         hub = self.aws.client("securityhub")
@@ -490,10 +480,6 @@ def run_organisation(accounts: int = ACCOUNTS) -> int:
     console = Console(width=None if sys.stdout.isatty() else 100)
     result = play(accounts)
     show(console, result)
-    if result.surprises:
-        console.print(f"[bold red]{len(result.surprises)} surprises:[/]")
-        for surprise in result.surprises[:20]:
-            console.print(f"  {surprise}", markup=False)
-        return 1
-    console.print("[bold green]All is as it should be, each certificate deleted once.[/]")
-    return 0
+    return result.surprises.conclude(
+        console, "All is as it should be, each certificate deleted once."
+    )

@@ -14,6 +14,7 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.mapping import take_messages
 from local.fixtures.stack import load_stack
 
 BUCKET = deploy.name_resource("ArchiveBucket")
@@ -148,19 +149,13 @@ class Deployment:
 
     def messages(self) -> list[Message]:
         """Return every message that was published since this was last asked."""
-        sqs = self.aws.client("sqs", region=self.home)
-        got: list[Message] = []
-        while True:
-            received = sqs.receive_message(QueueUrl=self._inbox, MaxNumberOfMessages=10)
-            if not received.get("Messages"):
-                return got
-            for raw in received["Messages"]:
-                sqs.delete_message(QueueUrl=self._inbox, ReceiptHandle=raw["ReceiptHandle"])
-                body = json.loads(raw["Body"])
-                attributes = {
-                    name: one["Value"] for name, one in body.get("MessageAttributes", {}).items()
-                }
-                got.append(Message(body["Subject"], body["Message"], attributes))
+        taken = take_messages(self.aws.client("sqs", region=self.home), self._inbox)
+        return [_read_notification(json.loads(one["Body"])) for one in taken]
+
+
+def _read_notification(body: Mapping[str, Any]) -> Message:
+    attributes = {name: one["Value"] for name, one in body.get("MessageAttributes", {}).items()}
+    return Message(body["Subject"], body["Message"], attributes)
 
 
 def finding_of(event: Event, number: int = 0) -> Finding:

@@ -10,7 +10,7 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
-from local.fixtures.mapping import EventSourceMapping
+from local.fixtures.mapping import EventSourceMapping, take_messages
 from local.fixtures.stack import PROJECT, Stack, load_stack
 
 Change = Callable[[str, str], Stack]
@@ -31,17 +31,14 @@ def change(tmp_path: Path) -> Change:
 
 
 def create(aws: Aws, stack: Stack) -> Stack:
-    for make in (deploy.create_archive, deploy.create_topic, deploy.create_queues):
-        stack = make(aws.client, stack)
+    stack = deploy.create_resources(aws.client, stack)
     deploy.create_rules(aws.client, stack)
     deploy.create_custom_action(aws.client, stack)
     return stack
 
 
 def count_messages(aws: Aws, stack: Stack) -> int:
-    url = stack.outputs["QueueUrl"]
-    received = aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-    return len(received.get("Messages", []))
+    return len(take_messages(aws.client("sqs"), stack.outputs["QueueUrl"]))
 
 
 def read_queue(aws: Aws, stack: Stack) -> tuple[str, int]:

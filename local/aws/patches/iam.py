@@ -1,8 +1,8 @@
 """IAM: server certificates with their own dates, ids, tags, paths and references.
 
 moto reads no certificate: each one expired in 2012 and has the same id, and junk, duplicate names
-and certificates that are not valid are accepted. Its lists ignore paths and pages, it has no tags and
-no renaming, and it deletes a certificate in use. So all of these are as in AWS here.
+and certificates that are not valid are accepted. Its lists ignore paths and pages, it has no tags
+and no renaming, and it deletes a certificate in use. So all of these are as in AWS here.
 """
 
 from __future__ import annotations

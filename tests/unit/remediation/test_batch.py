@@ -277,9 +277,12 @@ class TestRefreshed:
         finding = make_finding(Id="finding/9", Resources=[{"Id": world.add_expired().arn}])
         arrival = make_arrival(finding, is_queued=False, entry_point=entry_point)
 
-        results = world.run(arrival)
+        result = world.run(arrival)[finding.key]
 
-        assert read_outcomes(results) == {"finding/9": "unverified"}
+        assert isinstance(result, Handled)
+        assert result.report.outcome is Outcome.UNVERIFIED
+        assert "no finding finding/9" in result.report.conclusion.note
+        assert "MODE=DryRun" in result.report.conclusion.note
         assert world.certificates.deleted == []
         assert world.account.calls == []
 
