@@ -207,8 +207,8 @@ def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
     gone = (
         "does not exist in the account any more. It was not deleted by this application."
         if identifier.kind is IdentifierKind.ID
-        else "is not in the account under this name any more: it was deleted or renamed. This "
-        "application did not delete it under this name."
+        else "is not in the account under this name any more: it was deleted or renamed. Under "
+        "this name it was not deleted by this application."
     )
     return Conclusion(outcome=Outcome.ALREADY_GONE, lead=f"Certificate {identifier.last} {gone}")
 
