@@ -66,7 +66,7 @@ class Findings:
         for chunk in _split(keys, IDS_PER_READ):
             for page in self._search({"Id": [_equals(key.id) for key in chunk]}):
                 for raw in page:
-                    key = FindingKey(str(raw.get("Id")), str(raw.get("ProductArn")))
+                    key = _read_key(raw)
                     one = _parse(raw)
                     if found.setdefault(key, one) != one:
                         found[key] = EventError(f"GetFindings shows {key.id} in two versions")
@@ -163,14 +163,15 @@ class Findings:
             result.postponed.update(dict.fromkeys(keys, str(error)))
             return []
         codes = {
-            FindingKey(one["FindingIdentifier"]["Id"], one["FindingIdentifier"]["ProductArn"]): one[
-                "ErrorCode"
-            ]
-            for one in answer.get("UnprocessedFindings", [])
+            _read_key(one.get("FindingIdentifier") or {}): str(one.get("ErrorCode"))
+            for one in answer.get("UnprocessedFindings") or []
         }
+        written = set(map(_read_key, answer.get("ProcessedFindings") or []))
         for key in keys:
             code = codes.get(key)
-            if code is None:
+            if code is None and key not in written:
+                result.postponed[key] = "BatchUpdateFindings did not say what became of it"
+            elif code is None:
                 result.postponed.pop(key, None)
             elif code in RETRIED_CODES:
                 result.postponed[key] = f"BatchUpdateFindings answered {code}"
@@ -182,6 +183,10 @@ class Findings:
 
 def _equals(value: str) -> "StringFilterTypeDef":
     return {"Value": value, "Comparison": "EQUALS"}
+
+
+def _read_key(identifier: Mapping[str, object]) -> FindingKey:
+    return FindingKey(str(identifier.get("Id")), str(identifier.get("ProductArn")))
 
 
 def _parse(raw: Mapping[str, object]) -> Finding | Stranger | EventError:

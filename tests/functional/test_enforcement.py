@@ -270,7 +270,7 @@ def test_without_reading_the_archive(deployment: Deployment, action: str) -> Non
         assert deployment.handle_batch(event, receive_count=2) == []
 
     assert outcome_of(deployment, event) == "unverified"
-    assert {one["state"] for one in deployment.archive().values()} == {"deleting"}
+    assert {one["state"] for one in deployment.archive().values()} == {"deleted"}
 
 
 def allow_again(deployment: Deployment, lacks: str = "") -> None:
