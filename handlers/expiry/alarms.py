@@ -84,7 +84,7 @@ class ExpiryAlarms:
             removed=len(stale),
             unchanged=changes.unchanged,
         )
-        logger.info("expiry alarms", extra=dict(counts))
+        logger.info("expiry alarms", extra={"alarms": counts})
         if foreign:
             raise ForeignAlarmError(one.name for one in foreign)
         return counts
