@@ -203,7 +203,7 @@ def test_a_description_fits() -> None:
         ({"type": "AMAZON_ISSUED", "status": "INACTIVE"}, Scope.ALL, Kind.ISSUED),
     ],
 )
-def test_scope_and_status_decide(fields: dict[str, str], scope: Scope, kind: Kind | None) -> None:
+def test_scope_and_status_decide(fields: dict[str, Any], scope: Scope, kind: Kind | None) -> None:
     """Imported ones always, issued ones if asked for, and none that no renewal is due for."""
     assert [one.kind for one in watch_acm([make_acm(**fields)], scope)] == ([kind] if kind else [])
 
