@@ -33,8 +33,8 @@ ENDING = "-expiry-"
 WITHOUT_EXPIRY = frozenset({"PENDING_VALIDATION", "VALIDATION_TIMED_OUT", "FAILED", "REVOKED"})
 
 MOVE_TO_ACM = (
-    "Request or import its successor in ACM (or, where ACM is not offered, upload it to IAM), set "
-    "that there, and this one can go."
+    "Request or import its successor in ACM (where ACM is not offered: upload it to IAM), set that "
+    "there, then this one can go."
 )
 
 

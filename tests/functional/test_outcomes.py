@@ -14,6 +14,7 @@ from local.aws.knobs import DEFAULT_REGIONS, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import make_certificate
+from models.expiry import MOVE_TO_ACM
 from tests.builders import read_sample_event
 from tests.functional.deployment import (
     BUCKET,
@@ -490,7 +491,7 @@ class TestInUse:
         assert finding["Workflow"]["Status"] == "NOTIFIED"
         assert finding["Note"]["Text"] == (
             f"Kept: certificate busy expired on {certificate['Expiration']:%Y-%m-%d}, but it is in "
-            f"use by {holder}. Replace it there first."
+            f"use by {holder}. {MOVE_TO_ACM}"
         )
         assert without_time(finding["UserDefinedFields"]) == {
             "iam26Outcome": "in-use",
@@ -1065,7 +1066,7 @@ class TestLimits:
 
         note = str(deployment.note(event))
         assert len(note) <= 512
-        told = re.search(r"; and (\d+) more\. Replace it there first\.$", note)
+        told = re.search(rf"; and (\d+) more\. {re.escape(MOVE_TO_ACM)}$", note)
         assert told is not None
         assert note.count("balancer-with-a-long-name-") + int(told[1]) == 25
         assert len(outcome["references"]) == 25

@@ -368,9 +368,7 @@ DAY = 2 * HALF_A_DAY
 def measure(days_left: list[int | None]) -> Series:
     """Return a metric that has a value every 12 hours while a certificate is valid."""
     return [
-        left if minute in {0, HALF_A_DAY} else None
-        for left in days_left
-        for minute in range(DAY)
+        left if minute in {0, HALF_A_DAY} else None for left in days_left for minute in range(DAY)
     ]
 
 

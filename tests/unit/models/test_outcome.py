@@ -21,6 +21,7 @@ from models.conclusions import (
     conclude_valid,
     unverified,
 )
+from models.expiry import MOVE_TO_ACM
 from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
@@ -130,7 +131,7 @@ class TestNote:
         assert note == (
             "Kept: certificate web expired on 2026-10-21, but it is in use by "
             "Load balancer listener edge-00:443 in eu-central-1; "
-            "Load balancer listener edge-01:443 in eu-central-1. Replace it there first."
+            f"Load balancer listener edge-01:443 in eu-central-1. {MOVE_TO_ACM}"
         )
 
     @pytest.mark.parametrize("name", ["web", LONG_NAME])
@@ -139,7 +140,7 @@ class TestNote:
         note = conclude_in_use(make_certificate(name), HOLDERS, "examined a lot").note
         assert len(note) <= 512
         assert f"{HOLDERS[0]}; {HOLDERS[1]}; " in note
-        assert note.endswith(" more. Replace it there first.")
+        assert note.endswith(f" more. {MOVE_TO_ACM}")
         shown = note.count("Load balancer listener")
         assert f"; and {25 - shown} more." in note
 
