@@ -148,13 +148,20 @@ def test_a_stack_set_finds_topic_and_code_in_each_region(region: str) -> None:
 
 
 def test_a_stack_set_takes_the_template() -> None:
-    """There is no transform, which service-managed StackSets refuse, and no name that collides."""
+    """There is no transform, which service-managed StackSets refuse, and no name of a role."""
     stack = load()
 
     assert "Transform" not in stack.template
     assert "RoleName" not in stack.properties(ROLE)
-    assert "FunctionName" not in stack.properties("ExpiryFunction")
-    assert "AlarmName" not in stack.properties("ExpiryErrorsAlarm")
+
+
+def test_a_region_has_one_stack_at_most() -> None:
+    """Two would undo each other's alarms, so what they create has the same names."""
+    stack = load(**{"AWS::StackName": "StackSet-any-name"})
+
+    assert stack.properties("ExpiryFunction")["FunctionName"] == "iam26-expiry-alarms"
+    assert stack.properties("ExpiryLogGroup")["LogGroupName"] == "/aws/lambda/iam26-expiry-alarms"
+    assert stack.properties("ExpiryDeadLetterQueue")["QueueName"] == "iam26-expiry-alarms-failed"
 
 
 def test_the_function_runs_the_entry_point() -> None:
