@@ -12,8 +12,8 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo organisation test lint types imports unit functional mutants template build deploy e2e invoke \
-	lambda-image format local lock clean
+.PHONY: help demo organisation test lint types imports unit functional mutants template build artifact deploy \
+	e2e invoke lambda-image format local lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,8 @@ mutants: .venv-mutants/.ready ## break the rules in 1,750 ways, and count how ma
 # linted where it exists.
 template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templates, and test what they promise
 	@printf "%s\n" $(LINT_REGIONS) | xargs -P 2 -I{} env $(SAM) validate --lint --region {}
-	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml deploy/observability.yaml
+	.venv-sam/bin/cfn-lint --regions $(LINT_REGIONS) -- template.yaml deploy/member-role.yaml deploy/observability.yaml \
+		deploy/expiry-alarms.yaml
 	.venv-sam/bin/cfn-lint --regions us-east-1 -- deploy/custom-action.yaml
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	$(BIN)/pytest tests/template
@@ -67,6 +68,14 @@ build: $(READY) $(SAM_READY) ## build what is deployed, and show its size and co
 			"$$(find .aws-sam/build/$$name -name '*.pyc' | wc -l) modules byte-compiled"; \
 		(cd .aws-sam/build/$$name && du -sh -- * | grep -v dist-info | sort -rh); \
 	done
+
+ARCHIVE := build/iam26-remediation.zip
+artifact: $(READY) ## the code as one archive, for deploy/expiry-alarms.yaml, which SAM does not build
+	@rm -rf build/artifact $(ARCHIVE)
+	@mkdir -p build/artifact
+	@bash deploy/artifact/build.sh "$(CURDIR)/build/artifact"
+	@cd build/artifact && "$(CURDIR)/$(BIN)/python" -m zipfile -c "$(CURDIR)/$(ARCHIVE)" *
+	@du -h $(ARCHIVE)
 
 deploy: $(READY) $(SAM_READY) ## build and deploy: make deploy MODE=DryRun, and any parameter as Name=value
 	@$(BIN)/python deploy/deploy.py

@@ -5,19 +5,24 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from handlers.aws.account import Accounts, Identity
+from handlers.aws.acm import AcmCertificates
+from handlers.aws.alarms import Alarms
 from handlers.aws.archive import Archive
+from handlers.aws.certificates import Certificates
 from handlers.aws.clients import Clients, make_session
 from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
 from handlers.aws.queue import Queue
+from handlers.expiry.alarms import ExpiryAlarms
 from handlers.observability import SERVICE
 from handlers.remediation.batch import Remediation
 from handlers.remediation.report import Reporter
 from handlers.remediation.sweep import Sweep
 from models.errors import SettingsError
-from models.settings import Settings, SweepSettings
+from models.settings import ExpirySettings, Settings, SweepSettings
 
 SWEEP_USER_AGENT = "iam26-sweep"
+EXPIRY_USER_AGENT = "iam26-expiry-alarms"
 
 
 def wire_remediation(environment: Mapping[str, str]) -> Remediation:
@@ -46,6 +51,25 @@ def wire_sweep(environment: Mapping[str, str]) -> Sweep:
         clients.region,
         Identity(clients).read_account_id,
         _read_clock,
+    )
+
+
+def wire_expiry_alarms(environment: Mapping[str, str]) -> ExpiryAlarms:
+    """Return the expiry alarms for an environment.
+
+    Raises:
+        SettingsError: a variable cannot be used; the message names it and its value.
+    """
+    settings = ExpirySettings.from_environment(environment)
+    region = _read_region(environment)
+    if settings.topic_region != region:
+        raise SettingsError(
+            f"TOPIC_ARN: an alarm can notify a topic of its own Region alone, which is {region}, "
+            f"got {settings.topic_arn!r}"
+        )
+    clients = Clients(make_session(region), region, user_agent=EXPIRY_USER_AGENT)
+    return ExpiryAlarms(
+        settings, AcmCertificates(clients), Certificates(clients), Alarms(clients), _read_clock
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from models.certificate import CertificateIdentifier, IdentifierKind, ServerCertificate
 from models.errors import AwsCallError
+from models.expiry import MOVE_TO_ACM
 from models.outcome import Conclusion, Outcome
 from models.reference import GapKind, Reference, References
 from models.settings import Settings
@@ -33,6 +34,8 @@ MEMBER_ROLE_ADVICE = {
     GapKind.DENIED_BY_POLICY: "Let the service control policy allow the member role "
     "(deploy/member-role.yaml) to be assumed.",
 }
+
+REPLACE = "Replace it there first."
 
 ARN_IN_CONFLICT = re.compile(r"arn:[^\s,;]+")
 CONFLICT_LENGTH = 200
@@ -249,13 +252,13 @@ def conclude_conflict(certificate: ServerCertificate, message: str, examined: st
     """
     said = fit_words(" ".join(message.split()), CONFLICT_LENGTH - len(certificate.name))
     named = sorted({one.rstrip(".,;:)'\"") for one in ARN_IN_CONFLICT.findall(message)})
-    advice = "Replace it there first."
     return Conclusion(
         outcome=Outcome.IN_USE,
         lead=f"Kept: {describe_expiry(certificate)}, but IAM refused to delete it "
         "(DeleteConflict). It is in use by",
         items=tuple(named) or (f"something that IAM knows of: {said or 'it says no more'}",),
-        details=(f"IAM says: {said} {advice}" if named else advice,),
+        # IAM's own words take most of the room, and matter more than where to move.
+        details=(f"IAM says: {said} {REPLACE}" if named else REPLACE, MOVE_TO_ACM),
         examined=examined,
     )
 
@@ -268,7 +271,7 @@ def conclude_in_use(
         outcome=Outcome.IN_USE,
         lead=f"Kept: {describe_expiry(certificate)}, but it is in use by",
         items=tuple(holders),
-        details=("Replace it there first.",),
+        details=(REPLACE, MOVE_TO_ACM),
         examined=examined,
     )
 

@@ -14,9 +14,8 @@ from models.errors import SettingsError, describe_invalid
 REGION_NAME = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 
 MemberRoleName = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$")]
-TopicArn = Annotated[
-    str | None, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")
-]
+TOPIC_ARN = r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"
+TopicArn = Annotated[str | None, Field(pattern=TOPIC_ARN)]
 RATE = re.compile(r"rate\((?P<number>[1-9][0-9]{0,4}) (?P<unit>minute|hour|day)s?\)")
 
 
@@ -36,6 +35,20 @@ class DeniedRegions(StrEnum):
 
 class AutoRemediation(StrEnum):
     """Whether findings are worked on without a person who asks for it."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+class Scope(StrEnum):
+    """Which certificates of ACM have an alarm before they expire."""
+
+    IMPORTED = "Imported"
+    ALL = "All"
+
+
+class IamCertificates(StrEnum):
+    """Whether the server certificates of IAM have one too; in one Region of an account."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -122,3 +135,21 @@ class SweepSettings(_Environment):
         if rate is None:
             return timedelta(days=1)
         return timedelta(**{f"{rate['unit']}s": int(rate["number"])})
+
+
+class ExpirySettings(_Environment):
+    """The settings of the expiry alarms."""
+
+    topic_arn: str = Field(alias="TOPIC_ARN", pattern=TOPIC_ARN)
+    threshold_days: int = Field(alias="THRESHOLD_DAYS", default=45, ge=1, le=365)
+    issued_threshold_days: int = Field(alias="ISSUED_THRESHOLD_DAYS", default=30, ge=1, le=365)
+    scope: Scope = Field(alias="SCOPE", default=Scope.IMPORTED)
+    iam_certificates: IamCertificates = Field(
+        alias="IAM_CERTIFICATES", default=IamCertificates.DISABLED
+    )
+    max_alarms: int = Field(alias="MAX_ALARMS", default=500, ge=1, le=10000)
+
+    @property
+    def topic_region(self) -> str:
+        """The Region of the topic, which must be that of the alarms."""
+        return self.topic_arn.split(":")[3]

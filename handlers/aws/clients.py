@@ -3,7 +3,7 @@
 import re
 import threading
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import boto3
 import botocore.session
@@ -20,6 +20,8 @@ ATTEMPTS_WHERE_NOT_LISTED = 2
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20
 CALLS_AT_ONCE = 32
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+RetryMode = Literal["standard", "adaptive"]
 # A time as AWS writes it: ISO 8601, or in a header RFC 9110.
 WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}|[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4}")
 
@@ -79,7 +81,7 @@ class Clients:
         self._session = session
         self._user_agent = user_agent
         self._credentials = credentials
-        self._clients: dict[tuple[str, str, int], Any] = {}
+        self._clients: dict[tuple[str, str, int, RetryMode], Any] = {}
         self._lock = lock or threading.Lock()
 
     def sign_with(self, credentials: Credentials) -> "Clients":
@@ -99,6 +101,10 @@ class Clients:
     def get_unrepeating(self, service: str) -> Any:
         """Return the client of a service that sends each call once, whatever comes of it."""
         return self._get(service, self.region, 1)
+
+    def get_paced(self, service: str) -> Any:
+        """Return the client of a service that slows down, as a whole, once it is throttled."""
+        return self._get(service, self.region, SDK_ATTEMPTS, "adaptive")
 
     def get_regional(self, service: str, region: str) -> Any:
         """Return the client of a service that the Region may not offer."""
@@ -123,12 +129,12 @@ class Clients:
             )
         )
 
-    def _get(self, service: str, region: str, attempts: int) -> Any:
+    def _get(self, service: str, region: str, attempts: int, mode: RetryMode = "standard") -> Any:
         with self._lock:
-            key = (service, region, attempts)
+            key = (service, region, attempts, mode)
             if key not in self._clients:
                 config = Config(
-                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    retries={"mode": mode, "total_max_attempts": attempts},
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
                     max_pool_connections=CALLS_AT_ONCE,

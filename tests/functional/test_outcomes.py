@@ -14,6 +14,7 @@ from local.aws.knobs import DEFAULT_REGIONS, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import make_certificate
+from models.expiry import MOVE_TO_ACM
 from tests.builders import read_sample_event
 from tests.functional.deployment import (
     BUCKET,
@@ -494,7 +495,7 @@ class TestInUse:
         assert finding["Workflow"]["Status"] == "NOTIFIED"
         assert finding["Note"]["Text"] == (
             f"Kept: certificate busy expired on {certificate['Expiration']:%Y-%m-%d}, but it is in "
-            f"use by {holder}. Replace it there first."
+            f"use by {holder}. Replace it there first. {MOVE_TO_ACM}"
         )
         assert without_time(finding["UserDefinedFields"]) == {
             "iam26Outcome": "in-use",

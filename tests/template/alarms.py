@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEma
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,10 @@ STATISTICS: dict[str, Callable[[Iterable[float]], float]] = {
     "Minimum": min,
     "Maximum": max,
     "Sum": sum,
+}
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "LessThanOrEqualToThreshold": operator.le,
 }
 MISSING = {"breaching": True, "notBreaching": False}
 _METRIC = "AWS::CloudWatch::Alarm"
@@ -69,13 +74,31 @@ def is_alarm(alarm: Mapping[str, Any], world: World, minute: int) -> bool:
     """Return whether a metric alarm is in the state ALARM, seeing what was until a minute."""
     if "Metrics" in alarm:
         raise NotEvaluatedError("an alarm on an expression")
-    if alarm["ComparisonOperator"] != "GreaterThanOrEqualToThreshold":
+    if alarm["ComparisonOperator"] not in COMPARISONS:
         raise NotEvaluatedError(alarm["ComparisonOperator"])
     periods = alarm["EvaluationPeriods"]
     breaching = sum(
         _is_breaching(alarm, _summarise(alarm, world, minute, back)) for back in range(periods)
     )
     return bool(breaching >= alarm.get("DatapointsToAlarm", periods))
+
+
+def list_states(alarm: Mapping[str, Any], world: World, minutes: Iterable[int]) -> list[str]:
+    """Return the state at each minute of a metric alarm that ignores missing data.
+
+    It keeps its state where none of its periods has a value.
+    """
+    if alarm["TreatMissingData"] != "ignore":
+        raise NotEvaluatedError(alarm["TreatMissingData"])
+    states = ["INSUFFICIENT_DATA"]
+    for minute in minutes:
+        periods = range(alarm["EvaluationPeriods"])
+        values = [_summarise(alarm, world, minute, back) for back in periods]
+        if None in values:
+            states.append(states[-1])
+        else:
+            states.append("ALARM" if is_alarm(alarm, world, minute) else "OK")
+    return states[1:]
 
 
 def is_met(rule: str, firing: set[str]) -> bool:
@@ -90,7 +113,7 @@ def is_met(rule: str, firing: set[str]) -> bool:
 def _is_breaching(alarm: Mapping[str, Any], value: float | None) -> bool:
     if value is None:
         return MISSING[alarm["TreatMissingData"]]
-    return bool(value >= alarm["Threshold"])
+    return COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
 
 
 def _summarise(alarm: Mapping[str, Any], world: World, minute: int, back: int) -> float | None:

@@ -9,10 +9,12 @@ from local.fixtures.stack import PROJECT, load_stack
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 STACK = load_stack()
 OBSERVABILITY = STACK.nested("ObservabilityStack")
+EXPIRY = load_stack("deploy/expiry-alarms.yaml")
 ALARMS = sorted(
     name
+    for stack in (OBSERVABILITY, EXPIRY)
     for kind in ("Alarm", "CompositeAlarm")
-    for name, one in OBSERVABILITY.of_type(f"AWS::CloudWatch::{kind}").items()
+    for name, one in stack.of_type(f"AWS::CloudWatch::{kind}").items()
     if "AlarmActions" in one["Properties"]
 )
 

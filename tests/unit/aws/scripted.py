@@ -21,7 +21,19 @@ HOME = "us-east-1"
 # What items are called where it is not `member`, as CloudFront's and EC2's models have it.
 ITEM_NAMES = {"regionInfo": "item", "Items": "DistributionSummary", "CNAMEs": "CNAME"}
 
-ANSWERED_IN_JSON = frozenset({"ListDomainNames", "GetFindings", "BatchUpdateFindings"})
+ANSWERED_IN_JSON = frozenset(
+    {
+        "ListDomainNames",
+        "GetFindings",
+        "BatchUpdateFindings",
+        "ListCertificates",
+        "DescribeAlarms",
+        "ListTagsForResource",
+        "PutMetricAlarm",
+        "DeleteAlarms",
+        "PutMetricData",
+    }
+)
 
 ONE_REGION = {"regionInfo": [{"regionName": HOME, "optInStatus": "opt-in-not-required"}]}
 
@@ -48,17 +60,20 @@ class ScriptedAws:
         answers: what each operation answers.
         region: the Region of the application.
         calls: the operations that were called, in order.
+        parameters: what each of them was called with.
     """
 
     answers: Answers
     region: str = HOME
     calls: list[str] = field(default_factory=list)
+    parameters: list[dict[str, Any]] = field(default_factory=list)
 
     def make_clients(self) -> Clients:
         """Return clients whose calls are answered from the script."""
         session = make_session(self.region)
         answer: Any = self._answer  # whose answer is taken, which the stubs do not say
         session.events.register("before-send", answer)
+        session.events.register("before-parameter-build", self._note)
         signing = Credentials("AKIDEXAMPLE", "made-up", "made-up", NOW)
         return Clients(session, self.region, user_agent="test", credentials=signing)
 
@@ -66,6 +81,9 @@ class ScriptedAws:
         """Return what a scan sees."""
         scan = Scan(self.make_clients(), settings or Settings(), lambda: NOW, sources or SOURCES)
         return scan.run(None)
+
+    def _note(self, params: dict[str, Any], **_: object) -> None:
+        self.parameters.append(dict(params))
 
     def _answer(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         operation = event_name.rpartition(".")[2]

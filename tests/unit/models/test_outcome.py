@@ -21,6 +21,7 @@ from models.conclusions import (
     conclude_valid,
     unverified,
 )
+from models.expiry import MOVE_TO_ACM
 from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
@@ -130,7 +131,7 @@ class TestNote:
         assert note == (
             "Kept: certificate web expired on 2026-10-21, but it is in use by "
             "Load balancer listener edge-00:443 in eu-central-1; "
-            "Load balancer listener edge-01:443 in eu-central-1. Replace it there first."
+            f"Load balancer listener edge-01:443 in eu-central-1. Replace it there first. {MOVE_TO_ACM}"
         )
 
     @pytest.mark.parametrize("name", ["web", LONG_NAME])

@@ -1,0 +1,50 @@
+"""Certificates of ACM, imported and issued.
+
+https://docs.aws.amazon.com/acm/latest/APIReference/API_ListCertificates.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from handlers.aws.answers import IncompleteReadingError, require_list
+from handlers.aws.clients import Clients
+from handlers.aws.errors import translated_errors
+from models.errors import describe_invalid
+from models.expiry import AcmCertificate
+
+PAGE_SIZE = 1000
+
+
+class AcmCertificates:
+    """The certificates that ACM has in one Region."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def list_all(self) -> tuple[AcmCertificate, ...]:
+        """Return every certificate, whatever its key.
+
+        Raises:
+            AwsCallError, TransientError: not all of them could be read.
+        """
+        client = self._clients.get("acm")
+        # Without them ACM leaves out all but RSA of 1024 and 2048 bits.
+        key_types = client.meta.service_model.shape_for("KeyAlgorithm").enum
+        with translated_errors("ListCertificates"):
+            pages = client.get_paginator("list_certificates").paginate(
+                Includes={"keyTypes": key_types}, PaginationConfig={"PageSize": PAGE_SIZE}
+            )
+            return tuple(
+                _parse(summary)
+                for page in pages
+                for summary in require_list(page, "CertificateSummaryList", "a page")
+            )
+
+
+def _parse(summary: Mapping[str, Any]) -> AcmCertificate:
+    try:
+        return AcmCertificate.model_validate(summary)
+    except ValidationError as error:
+        raise IncompleteReadingError(f"a certificate has {describe_invalid(error)}") from error
