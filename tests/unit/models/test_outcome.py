@@ -131,7 +131,8 @@ class TestNote:
         assert note == (
             "Kept: certificate web expired on 2026-10-21, but it is in use by "
             "Load balancer listener edge-00:443 in eu-central-1; "
-            f"Load balancer listener edge-01:443 in eu-central-1. Replace it there first. {MOVE_TO_ACM}"
+            "Load balancer listener edge-01:443 in eu-central-1. Replace it there first. "
+            f"{MOVE_TO_ACM}"
         )
 
     @pytest.mark.parametrize("name", ["web", LONG_NAME])
