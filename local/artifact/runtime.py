@@ -34,7 +34,7 @@ from local.artifact.sam import (
     START_SECONDS,
     SamError,
     find_port,
-    make_environment,
+    make_sam_environment,
     wait_for_port,
 )
 from local.artifact.template import BUILT, PROJECT, declare_endpoint, read_template, write_template
@@ -119,7 +119,7 @@ class InDocker:
 
     def make_environment(self, endpoint_url: str) -> dict[str, str]:
         """Return the environment of SAM CLI, in which Docker is where it was."""
-        made = make_environment(endpoint_url)
+        made = make_sam_environment(endpoint_url)
         return {n: v for n, v in made.items() if not n.startswith("DOCKER_")} | dict(self.docker)
 
     def invoke(self, function: str, event: Path, variables: Variables) -> Invocation:
@@ -200,7 +200,7 @@ class OnHost:
                 *(root / "var/runtime/bootstrap", handler),
             ],
             env={
-                **make_environment(variables["AWS_ENDPOINT_URL"]),
+                **make_sam_environment(variables["AWS_ENDPOINT_URL"]),
                 **variables,
                 "LAMBDA_TASK_ROOT": str(BUILT / function),
                 "IAM26_PYTHON": str(launcher()),

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from local.artifact.chain.bridge import Bridge
 from local.artifact.image import find_python
-from local.artifact.sam import SAM, find_port, make_environment, wait_for_port
+from local.artifact.sam import SAM, find_port, make_sam_environment, wait_for_port
 from local.artifact.template import BUILT, PROJECT, read_template, write_template
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.running import Running
@@ -123,7 +123,7 @@ class Chain(Running):
     def environment(self) -> dict[str, str]:
         """Return the environment that directs SAM CLI here, with all permissions."""
         credentials = {"AWS_ACCESS_KEY_ID": OWN_ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
-        return make_environment(self.url) | credentials
+        return make_sam_environment(self.url) | credentials
 
     def _run_sam(self, *arguments: str | Path) -> None:
         done = subprocess.run(  # noqa: S603 - our own SAM CLI
