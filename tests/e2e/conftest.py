@@ -16,6 +16,11 @@ def artifact() -> None:
         pytest.exit("There is no artifact: run `make e2e`, which builds it", returncode=2)
 
 
+@pytest.fixture(autouse=True)
+def sockets(socket_enabled: None) -> None:
+    """Let tests reach what they start."""
+
+
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
     """The stack, deployed with `sam deploy` into ministack and the patched moto."""

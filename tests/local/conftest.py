@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from pytest_socket import disable_socket, enable_socket
 
 from local import in_process
 from local.aws import faults
@@ -12,14 +11,6 @@ from local.aws.patches.patch import Patch
 from local.aws.server import Aws
 
 Unpatched = Callable[[Patch], AbstractContextManager[None]]
-
-
-@pytest.fixture(autouse=True)
-def no_sockets() -> Iterator[None]:
-    """Let nothing leave the process; an event loop needs a Unix socket pair."""
-    disable_socket(allow_unix_socket=True)
-    yield
-    enable_socket()
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""Unit tests reach nothing outside of their process."""
+"""How many examples a property is tried with."""
 
 import os
 
-import pytest
 from hypothesis import HealthCheck, settings
-from pytest_socket import disable_socket
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("default", deadline=None)
@@ -17,8 +15,3 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-
-@pytest.fixture(autouse=True)
-def _no_sockets() -> None:
-    disable_socket(allow_unix_socket=True)
