@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.artifact.chain.chain import WAIT_SECONDS
 from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
 
 if TYPE_CHECKING:
     from local.artifact.chain import Chain
@@ -38,7 +39,7 @@ class Deployed:
     def report(self, resource_id: str, **more: Any) -> Finding:
         """Let Security Hub import a finding, which tells the bus, and return the finding."""
         created_at = datetime.now(UTC) - timedelta(hours=1)
-        finding = seed.make_finding(resource_id, created_at=created_at, **more)
+        finding = make_raw_finding(resource_id, created_at=created_at, **more)
         self.chain.aws.import_findings([finding])
         return finding
 

@@ -11,10 +11,10 @@ import pytest
 
 from local.artifact.template import PROJECT
 from local.fixtures import seed
+from tests.builders import MEMBER_ACCOUNT
 from tests.e2e.deployed import PARAMETERS, Deployed, Finding, prove
 
 Arrange = Callable[[Deployed], str]
-OTHER_ACCOUNT = "444455556666"
 
 
 def use(deployed: Deployed, name: str) -> str:
@@ -43,7 +43,7 @@ CASES: dict[str, tuple[Arrange, str, bool]] = {
     ),
     "in-use": (lambda it: use(it, "in-use"), "NOTIFIED", True),
     "unverified": (
-        lambda _: f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/unverified",
+        lambda _: f"arn:aws:iam::{MEMBER_ACCOUNT}:server-certificate/unverified",
         "NOTIFIED",
         True,
     ),
@@ -95,7 +95,7 @@ def test_refused(deployed: Deployed) -> None:
         {"compliance_status": "PASSED"},
         {"record_state": "ARCHIVED"},
         {"ProductArn": "arn:aws:securityhub:us-east-1:111122223333:product/111122223333/default"},
-        {"account_id": OTHER_ACCOUNT},
+        {"account_id": MEMBER_ACCOUNT},
     ],
     ids=lambda fields: "-".join(map(str, fields.values()))[-30:],
 )

@@ -11,10 +11,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 import handlers.observability  # noqa: F401 - makes the logger that `read_log` reads
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.aws.wire import ApiCall, Proceed, wire
 from tests.functional.deployment import Deployment
 

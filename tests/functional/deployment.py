@@ -14,11 +14,11 @@ from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.findings import make_raw_finding
 from local.fixtures.mapping import take_messages
 from local.fixtures.stack import load_stack
 
 BUCKET = deploy.name_resource("ArchiveBucket")
-MEMBER_ACCOUNT = "444455556666"
 
 Event = dict[str, Any]
 Finding = dict[str, Any]
@@ -77,7 +77,7 @@ class Deployment:
         """Let Security Hub find a resource, and return the Imported event about it."""
         created_at = datetime.now(UTC) - timedelta(hours=1)
         fields: dict[str, Any] = {"region": self.home, "created_at": created_at} | more
-        return self.import_findings([seed.make_finding(resource_id, **fields)])[0]
+        return self.import_findings([make_raw_finding(resource_id, **fields)])[0]
 
     def import_findings(self, findings: Iterable[Finding]) -> list[Event]:
         """Put findings into Security Hub, and return the Imported events about them."""

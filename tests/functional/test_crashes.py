@@ -11,8 +11,9 @@ from local.aws import faults
 from local.aws.server import LocalAws
 from local.fixtures import seed
 from local.fixtures.invocation import Moment, kill_invocation
+from tests.builders import MEMBER_ACCOUNT
 from tests.functional.conftest import REGIONS
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.functional.deployment import Deployment, Event, finding_of
 from tests.functional.holders import ATTACHMENTS
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from handlers import wiring
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT, Unprocessed
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.fixtures import seed
 from models.errors import TransientError
-from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import BUCKET, Deployment, finding_of
 from tests.functional.holders import create_holders
 
 Event = dict[str, Any]

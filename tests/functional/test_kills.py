@@ -18,7 +18,8 @@ from local.aws.knobs import HOME_REGION
 from local.aws.server import LocalAws
 from local.fixtures import seed
 from local.fixtures.invocation import Moment, Watch, kill_invocation, run_invocation
-from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import BUCKET, Deployment, Event, finding_of
 from tests.functional.holders import create_holders
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

@@ -14,15 +14,8 @@ from local.aws.knobs import DEFAULT_REGIONS, OWN_ACCOUNT
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import make_certificate
-from tests.builders import read_sample_event
-from tests.functional.deployment import (
-    BUCKET,
-    MEMBER_ACCOUNT,
-    Deployment,
-    Event,
-    arn_of,
-    finding_of,
-)
+from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT, read_sample_event
+from tests.functional.deployment import BUCKET, Deployment, Event, arn_of, finding_of
 from tests.functional.holders import ATTACHMENTS
 
 Metadata = dict[str, Any]
@@ -677,7 +670,7 @@ class TestUnverified:
             ("no-such-name", "no certificate is named no-such-name"),
             (f"AWS::::Account:{OWN_ACCOUNT}", "AWS::::Account"),
             ("arn:aws:s3:::bucket", "arn:aws:s3:::bucket"),
-            (arn_of("web", account_id="999988887777"), "999988887777"),
+            (arn_of("web", account_id=OTHER_ACCOUNT), OTHER_ACCOUNT),
             (f"arn:aws-cn:iam::{OWN_ACCOUNT}:server-certificate/web", "aws-cn"),
             (f"arn:aws:iam::{OWN_ACCOUNT}:role/web", "role/web"),
             ("w" * 129, "w" * 40),

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.aws.wire import Recording
 from tests.functional.deployment import Deployment, arn_of
 from tests.functional.holders import ATTACHMENTS

@@ -5,10 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from local import in_process
 from local.aws import faults
 from local.aws.patches.patch import Patch
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 
 Unpatched = Callable[[Patch], AbstractContextManager[None]]
 

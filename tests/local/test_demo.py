@@ -11,6 +11,7 @@ from local import demo
 from local.aws.server import Aws
 from local.demo import UNSEEN, Demo, Exhibit, Seen
 from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
 from models.outcome import Outcome
 
 
@@ -62,7 +63,7 @@ class TestSurprises:
     def exhibit(self, aws: Aws) -> Exhibit:
         """A certificate that is deleted, and its finding, which says so."""
         certificate = seed.plant_certificate("web", expires=datetime.now(UTC))
-        finding = seed.make_finding(certificate["Arn"], workflow_status="RESOLVED")
+        finding = make_raw_finding(certificate["Arn"], workflow_status="RESOLVED")
         aws.import_findings([finding])
         aws.client("iam").delete_server_certificate(ServerCertificateName="web")
         return Exhibit("unused", "web", [finding], Outcome.DELETED)

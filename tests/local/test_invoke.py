@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import in_process
 from local.artifact.invoke import read_sample, run_invoke
 from local.artifact.runtime import InDocker, Invocation, Runtime, Variables
 from local.artifact.template import PROJECT
+from local.aws.server import in_process
 from models.settings import Mode
 
 EVENTS = PROJECT / "events"

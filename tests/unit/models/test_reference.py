@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.reference import GLOBAL, Coverage, CoverageState, Gap
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     OTHER_ACCOUNT,
@@ -64,7 +64,7 @@ class TestDangling:
         """One that names an unknown certificate of the account, or one not understood, dangles."""
         holder = make_reference(identifier)
         references = make_references(holder)
-        assert references.find_dangling(ACCOUNT, (make_certificate(),)) == (holder,)
+        assert references.find_dangling(OWN_ACCOUNT, (make_certificate(),)) == (holder,)
 
     @pytest.mark.parametrize(
         "identifier",
@@ -79,12 +79,12 @@ class TestDangling:
     def test_is_not_found(self, identifier: str) -> None:
         """A known certificate, one of another account or service, and an id do not dangle."""
         references = make_references(make_reference(identifier))
-        assert references.find_dangling(ACCOUNT, (make_certificate(),)) == ()
+        assert references.find_dangling(OWN_ACCOUNT, (make_certificate(),)) == ()
 
     def test_saved_configuration_does_not_dangle(self) -> None:
         """What serves nothing may name a certificate that is long gone."""
         references = make_references(make_reference(make_arn("gone"), live=False))
-        assert references.find_dangling(ACCOUNT, ()) == ()
+        assert references.find_dangling(OWN_ACCOUNT, ()) == ()
 
 
 class TestScope:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import ServerCertificate
 from models.errors import AwsCallError
 from models.reference import Gap, GapKind, Reference, References, select_identifiers, serves_tls
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     OTHER_ACCOUNT,
@@ -21,7 +21,7 @@ from tests.builders import (
     make_references,
 )
 
-ACM_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d-0000"
+ACM_ARN = f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/0a1b2c3d-0000"
 
 
 def make_holder(identifier: str | None, *, live: bool = True) -> Reference:
@@ -96,7 +96,7 @@ def test_understood_or_dangling(
 
     for certificate in known:
         assert bool(references.find_holders(certificate)) is (certificate in meant)
-    dangling = references.find_dangling(ACCOUNT, known)
+    dangling = references.find_dangling(OWN_ACCOUNT, known)
     assert bool(dangling) is (live and not meant and not named.is_certainly_another)
 
 
@@ -104,7 +104,7 @@ def test_understood_or_dangling(
 def test_anything_else_dangles(text: str) -> None:
     """Whatever text a live holder has, it dangles unless IAM has what it names, or it is an id."""
     references = make_references(make_reference(text))
-    assert bool(references.find_dangling(ACCOUNT, (make_certificate(),))) is not (
+    assert bool(references.find_dangling(OWN_ACCOUNT, (make_certificate(),))) is not (
         text.casefold() == "example-cert" or re.fullmatch(r"ASCA[A-Z0-9]{12,124}", text) is not None
     )
 
@@ -127,13 +127,15 @@ def test_every_way_to_name_a_certificate(identifier: str, *, live: bool) -> None
     reference = make_reference(identifier, live=live)
     references = make_references(reference)
     assert references.find_holders(make_certificate()) == (reference,)
-    assert references.find_dangling(ACCOUNT, (make_certificate(),)) == ()
+    assert references.find_dangling(OWN_ACCOUNT, (make_certificate(),)) == ()
 
 
 def test_id_of_another_certificate_in_an_arn_dangles() -> None:
     """An ARN that ends in an id which IAM does not have may be of a certificate with that name."""
     reference = make_reference(make_arn("ASCAEXAMPLE0000000099"))
-    assert make_references(reference).find_dangling(ACCOUNT, (make_certificate(),)) == (reference,)
+    assert make_references(reference).find_dangling(OWN_ACCOUNT, (make_certificate(),)) == (
+        reference,
+    )
 
 
 class TestWords:
