@@ -144,7 +144,7 @@ class InDocker:
 
     @contextmanager
     def start_lambda(self, variables: Variables) -> Iterator[str]:
-        """Run `sam local start-lambda`, and give the URL that a Lambda client can call."""
+        """Run `sam local start-lambda`, and yield the URL that a Lambda client can call."""
         port = find_port()
         with _prepare_options(variables) as options:
             server = subprocess.Popen(  # noqa: S603 - our own SAM CLI
@@ -185,7 +185,7 @@ class OnHost:
     def serve(
         self, function: str, variables: Variables, output: IO[str] | int = subprocess.DEVNULL
     ) -> Iterator[str]:
-        """Run a function under the emulator, and give the URL that takes its events."""
+        """Run a function under the emulator, and yield the URL that takes its events."""
         root = make_root()
         handler = read_template()["Resources"][function]["Properties"]["Handler"]
         port, api = find_port(), find_port()

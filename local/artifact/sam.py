@@ -28,7 +28,7 @@ def make_sam_environment(endpoint_url: str) -> dict[str, str]:
 
 
 def find_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -48,7 +48,7 @@ def wait_for_port(
 
 
 def is_listening(endpoint_url: str) -> bool:
-    """Tell whether a local AWS answers there."""
+    """Return whether a local AWS answers there."""
     try:
         with urllib.request.urlopen(f"{endpoint_url}/moto-api/", timeout=2):  # noqa: S310 - ours
             return True

@@ -24,7 +24,7 @@ from local.aws.patches.accounts import make_access_key
 from local.aws.running import Running
 from local.aws.wire import http_session, wire
 
-# moto loads 1300 machine images a Region, and would pull Docker images, unless told not to.
+# moto loads 1300 machine images per Region, and would pull Docker images, unless told not to.
 _MOTO_ENVIRONMENT = {
     "DOCKER_HOST": "unix:///nonexistent",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",

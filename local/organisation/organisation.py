@@ -67,7 +67,7 @@ class Turn:
     first: int
 
     def is_of(self, number: int) -> bool:
-        """Tell whether it is the turn of an account."""
+        """Return whether it is the turn of an account."""
         return number % self.every == self.first
 
 

@@ -139,7 +139,7 @@ class TestQueue:
     """What comes off the queue, and what stays."""
 
     def report_quietly(self, deployed: Deployed, name: str) -> tuple[Finding, str]:
-        """Give a finding that the rule does not take, and an event about it."""
+        """Return a finding that the rule does not take, and an event about it."""
         certificate = deployed.upload(name)
         finding = deployed.report(certificate["Arn"], workflow_status="NOTIFIED")
         return finding, json.dumps(seed.imported_event(finding))

@@ -64,7 +64,7 @@ def without(deployed: Deployed, role: str, policy: str, action: str) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def furnished(deployed: Deployed) -> Deployed:
+def populated(deployed: Deployed) -> Deployed:
     """An account in which every source has something to read, and so every call is made."""
     client = deployed.chain.aws.client
     valid = seed.upload_certificate(client, "valid", expires=datetime.now(UTC) + timedelta(days=90))
@@ -75,25 +75,25 @@ def furnished(deployed: Deployed) -> Deployed:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_missing_action_shows(furnished: Deployed, action: str) -> None:
+def test_missing_action_shows(populated: Deployed, action: str) -> None:
     """Without any one action of its role the function does not come to its full end."""
     name = "without-" + action.replace(":", "-")
-    certificate = furnished.upload(name)
-    invocations = furnished.count_invocations()
+    certificate = populated.upload(name)
+    invocations = populated.count_invocations()
 
-    with without(furnished, "RemediateRole", "remediate", action):
-        finding = furnished.report(certificate["Arn"])
-        furnished.wait_for_work(invocations)
+    with without(populated, "RemediateRole", "remediate", action):
+        finding = populated.report(certificate["Arn"])
+        populated.wait_for_work(invocations)
 
     ended = (
-        furnished.read(finding)["Workflow"]["Status"] == "RESOLVED"
-        and name not in furnished.certificates()
-        and furnished.archived(name) != []
-        and any(name in text for _, text in furnished.notices())
+        populated.read(finding)["Workflow"]["Status"] == "RESOLVED"
+        and name not in populated.certificates()
+        and populated.archived(name) != []
+        and any(name in text for _, text in populated.notices())
     )
     assert not ended
     if action != "securityhub:BatchUpdateFindings":
-        assert name in furnished.certificates()
+        assert name in populated.certificates()
 
 
 def test_sweep_that_may_not_read_shows(deployed: Deployed) -> None:

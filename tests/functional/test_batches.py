@@ -222,7 +222,7 @@ def test_outcomes_come_in_order(deployment: Deployment) -> None:
 
 
 def test_one_transient_finding_fails_its_record_alone(deployment: Deployment) -> None:
-    """Records of an account that cannot be worked on now come again, the others do not."""
+    """Records of an account that cannot be worked on now are redelivered, the others are not."""
     deployment.configure(MEMBER_ROLE_NAME="iam26-member")
     own = deployment.report(deployment.upload("one")["Arn"])
     other = deployment.report(arn_of("web", account_id=MEMBER_ACCOUNT), account_id=MEMBER_ACCOUNT)

@@ -1,4 +1,4 @@
-"""What a batch costs in AWS calls: one scan an account, and a handful for each certificate."""
+"""What a batch costs in AWS calls: one scan per account, and a handful for each certificate."""
 
 import threading
 import time

@@ -214,7 +214,7 @@ def holds(deployment: Deployment, name: str, account_id: str = OWN_ACCOUNT) -> b
 
 
 def is_kept(deployment: Deployment, story: Story) -> bool:
-    """Tell whether the certificate is there, where the story has one to lose."""
+    """Return whether the certificate is there, where the story has one to lose."""
     account_id = MEMBER_ACCOUNT if story is Story.MEMBER else OWN_ACCOUNT
     return story is Story.REDELIVERED or holds(deployment, "old-web", account_id)
 

@@ -1,4 +1,4 @@
-"""The sweep: what is still open comes again, what is not ours or not open stays where it is."""
+"""The sweep: what is still open is retried, what is not ours or not open stays where it is."""
 
 import json
 from datetime import UTC, datetime, timedelta

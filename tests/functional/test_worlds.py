@@ -61,17 +61,17 @@ class Draft:
 
     @property
     def is_referenced(self) -> bool:
-        """Tell whether something names it by what it is called now."""
+        """Return whether something names it by what it is called now."""
         return any(not self.renamed or use.kind in BY_ID for use in self.uses)
 
     @property
     def leaves_dangling(self) -> bool:
-        """Tell whether something live goes on naming it by what it was called before."""
+        """Return whether something live goes on naming it by what it was called before."""
         return self.renamed and any(use.kind in LIVE for use in self.uses)
 
     @property
     def is_deletable(self) -> bool:
-        """Tell whether nothing about the certificate itself keeps it."""
+        """Return whether nothing about the certificate itself keeps it."""
         return (
             self.days <= -GRACE_DAYS
             and not self.exempt
@@ -116,7 +116,7 @@ class Scene:
 
     @property
     def has_gap(self) -> bool:
-        """Tell whether a proof of anything in this world lacks something."""
+        """Return whether a proof of anything in this world lacks something."""
         return any(draft.leaves_dangling for draft in self.drafts)
 
 

@@ -31,7 +31,7 @@ def make_files(**more: Any) -> CertificateFiles:
 
 
 def make_other_key() -> str:
-    """Give a private key that belongs to none of our certificates."""
+    """Return a private key that belongs to none of our certificates."""
     return (
         ec.generate_private_key(ec.SECP256R1())
         .private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -96,7 +96,7 @@ class TestRun:
     """What is printed of an invocation, over a runtime that only answers."""
 
     def run(self, screen: Console, name: str, came: Invocation, mode: Mode) -> FakeRuntime:
-        """Run an event over a function that answers so, and give what it was run with."""
+        """Run an event over a function that answers so, and return what it was run with."""
         runtime = FakeRuntime(came)
         assert run_invoke(EVENTS / name, mode, screen, lambda: runtime) == 0
         return runtime

@@ -382,7 +382,7 @@ class TestUpdateDelay:
 class TestImportedEvents:
     """EventBridge hears of every finding that is imported or updated."""
 
-    def test_an_import_emits_one_event_a_finding(self, aws: Aws) -> None:
+    def test_an_import_emits_one_event_per_finding(self, aws: Aws) -> None:
         """The event carries the finding and names it among its resources."""
         url = listen(aws, {"detail-type": ["Security Hub Findings - Imported"]})
         findings = [make_finding("a"), make_finding("b")]

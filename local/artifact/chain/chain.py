@@ -86,7 +86,7 @@ class Chain(Running):
         return url
 
     def client(self, service: str) -> Any:
-        """Give a client of the half that carries events, with all permissions."""
+        """Return a client of the half that carries events, with all permissions."""
         session: Any = self._session  # any service, which its stubs cannot say
         return session.client(
             service,
@@ -141,14 +141,14 @@ class Chain(Running):
     # What is there
 
     def find_resource(self, logical_id: str) -> str:
-        """Give the physical id of a resource of the stack."""
+        """Return the physical id of a resource of the stack."""
         found = self.client("cloudformation").describe_stack_resource(
             StackName=STACK, LogicalResourceId=logical_id
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def count_messages(self, queue_url: str) -> int:
-        """Give how many messages a queue holds, those in flight included."""
+        """Return how many messages a queue holds, those in flight included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
@@ -166,7 +166,7 @@ class Chain(Running):
         return taken
 
     def read_log(self) -> str:
-        """Give what the functions have logged."""
+        """Return what the functions have logged."""
         logs = self.client("logs")
         lines = []
         for group in logs.describe_log_groups()["logGroups"]:
@@ -180,7 +180,7 @@ class Chain(Running):
     def wait_for(
         self, what: str, read: Callable[[], Value | None], seconds: float = WAIT_SECONDS
     ) -> Value:
-        """Give what `read` gives once it is something; raise ChainError with the log if never."""
+        """Return what `read` returns once it is something; raise ChainError with the log if never."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if value := read():
@@ -194,7 +194,7 @@ class Chain(Running):
         self.client("sqs").send_message_batch(QueueUrl=self.outputs["QueueUrl"], Entries=entries)
 
     def subscribe(self) -> str:
-        """Subscribe a queue to the topic, and give its URL."""
+        """Subscribe a queue to the topic, and return its URL."""
         arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:inbox"
         policy = {
             "Version": "2012-10-17",
@@ -214,7 +214,7 @@ class Chain(Running):
         return url
 
     def read_archive(self) -> dict[str, dict[str, Any]]:
-        """Give the archive's records by key."""
+        """Return the archive's records by key."""
         s3, bucket = self.client("s3"), self.outputs["ArchiveBucketName"]
         listed: Iterable[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
         return {
