@@ -214,7 +214,7 @@ class TestDeleted:
         assert deployment.handle_one(event)["outcome"] == "deleted"
 
     def test_two_findings_of_one_event(self, deployment: Deployment) -> None:
-        """A bare event with two findings about one certificate ends with the same outcome for both."""
+        """A bare event with two findings about one certificate has one outcome for both."""
         certificate = deployment.upload("old-web")
         event = deployment.report(certificate["Arn"], standard="cis-3.0")
         twin = deployment.report(certificate["ServerCertificateName"], standard="cis-5.0")
