@@ -6,7 +6,7 @@ import pytest
 
 from local.artifact.chain import Chain
 from local.artifact.template import BUILT
-from tests.e2e.deployed import PARAMETERS, Deployed
+from tests.e2e.deployment import PARAMETERS, Deployment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,16 +22,16 @@ def sockets(socket_enabled: None) -> None:
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Deployed]:
+def deployment() -> Iterator[Deployment]:
     """The stack, deployed with `sam deploy` into ministack and the patched moto."""
     with Chain() as chain:
         chain.deploy(*PARAMETERS)
-        yield Deployed(chain)
+        yield Deployment(chain)
 
 
 @pytest.fixture(autouse=True)
 def clean_queues(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave no message of one test to the next."""
     yield
-    if "deployed" in request.fixturenames:
-        request.getfixturevalue("deployed").drain()
+    if "deployment" in request.fixturenames:
+        request.getfixturevalue("deployment").drain()

@@ -180,7 +180,7 @@ class Chain(Running):
     def wait_for(
         self, what: str, read: Callable[[], Value | None], seconds: float = WAIT_SECONDS
     ) -> Value:
-        """Return what `read` returns once it is true; raise ChainError with the log if it never is."""
+        """Return what `read` returns once it is true; raise ChainError with the log if never."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if value := read():

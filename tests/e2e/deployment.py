@@ -21,7 +21,7 @@ PARAMETERS = ("Mode=Enforce", "Regions=us-east-1,eu-west-1", "GracePeriodDays=7"
 
 
 @dataclass
-class Deployed:
+class Deployment:
     """A deployed stack, and the account around it."""
 
     chain: Chain
@@ -109,12 +109,12 @@ class Deployed:
         self.notices()
 
 
-def prove(deployed: Deployed, name: str, seconds: float = WAIT_SECONDS) -> None:
+def prove(deployment: Deployment, name: str, seconds: float = WAIT_SECONDS) -> None:
     """Send an expired certificate through every hop; raise ChainError if it does not arrive."""
-    certificate = deployed.upload(name)
-    finding = deployed.report(certificate["Arn"])
-    assert deployed.wait_for_outcome(finding, seconds) == "deleted"
-    assert name not in deployed.certificates()
-    assert [record["state"] for record in deployed.archived(name)] == ["deleting"]
-    assert deployed.wait_for_notice(name) == "deleted"
-    deployed.wait_until_empty()
+    certificate = deployment.upload(name)
+    finding = deployment.report(certificate["Arn"])
+    assert deployment.wait_for_outcome(finding, seconds) == "deleted"
+    assert name not in deployment.certificates()
+    assert [record["state"] for record in deployment.archived(name)] == ["deleting"]
+    assert deployment.wait_for_notice(name) == "deleted"
+    deployment.wait_until_empty()
