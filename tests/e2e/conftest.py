@@ -26,7 +26,7 @@ def deployment() -> Iterator[Deployment]:
     """The stack, deployed with `sam deploy` into ministack and the patched moto."""
     with Chain() as chain:
         chain.deploy(*PARAMETERS)
-        yield Deployment(chain)
+        yield Deployment(chain.aws, chain)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ import pytest
 from local.artifact.template import PROJECT
 from local.fixtures import seed
 from tests.builders import MEMBER_ACCOUNT
-from tests.e2e.deployment import PARAMETERS, Deployment, Finding, prove
+from tests.account import Finding
+from tests.e2e.deployment import PARAMETERS, Deployment, prove
 
 Arrange = Callable[[Deployment], str]
 

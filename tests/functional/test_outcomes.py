@@ -384,7 +384,7 @@ class TestDeleted:
     ) -> None:
         """China and GovCloud work alike; CloudFront is asked only where there is one."""
         aws.knobs.enabled_regions = (home,)
-        deployment = Deployment(aws, monkeypatch, home)
+        deployment = Deployment(aws, monkeypatch, home=home)
         deployment.create()
         certificate = deployment.upload("old-web", path="/team/")
         assert certificate["Arn"].startswith(f"arn:{partition}:iam::")
@@ -403,7 +403,7 @@ class TestDeleted:
     def test_use_in_china(self, aws: Aws, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         """In China, too, a certificate in use stays, CloudFront included."""
         aws.knobs.enabled_regions = ("cn-north-1", "cn-northwest-1")
-        deployment = Deployment(aws, monkeypatch, "cn-north-1")
+        deployment = Deployment(aws, monkeypatch, home="cn-north-1")
         deployment.create()
         certificate = deployment.upload("busy")
 

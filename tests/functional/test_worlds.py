@@ -196,15 +196,6 @@ class World:
         """Return the account's IAM."""
         return self.client("iam")
 
-    def held_ids(self) -> set[str]:
-        """Return the ids of the certificates in IAM."""
-        pages = self.iam.get_paginator("list_server_certificates").paginate()
-        return {
-            one["ServerCertificateId"]
-            for page in pages
-            for one in page["ServerCertificateMetadataList"]
-        }
-
     def change(self, draft: Draft) -> None:
         """Do to a certificate what people do while an invocation is on its way."""
         name = draft.current_name
@@ -263,7 +254,7 @@ AFTER_THE_ACT = frozenset({"BatchUpdateFindings", "Publish"})
 
 def check_deletions(world: World, calls: Recording) -> None:
     """Hold that every certificate that went was proven expired and unused, and archived before."""
-    held = world.held_ids()
+    held = world.deployment.certificate_ids()
     for draft in world.scene.drafts:
         if draft.name in world.newcomers:
             assert world.newcomers[draft.name] in held, "replaced since the lookup"
@@ -307,7 +298,7 @@ def check_clean_candidates(world: World) -> None:
     """Hold that what nothing keeps is deleted."""
     if world.failed not in {None, *AFTER_THE_ACT} or world.scene.has_gap:
         return
-    held = world.held_ids()
+    held = world.deployment.certificate_ids()
     for draft in world.scene.drafts:
         if draft.is_deletable:
             event("a clean candidate")

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ from local.artifact.template import BUILT, PROJECT, read_template, write_templat
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.running import Running
 from local.aws.server import LocalAws
+from local.fixtures.deploy import read_archive
+from local.fixtures.mapping import take_messages
 
 MINISTACK_PYTHON = PROJECT / ".venv-e2e" / "bin" / "python"
 FRONT = Path(__file__).with_name("front.py")
@@ -155,15 +157,7 @@ class Chain(Running):
 
     def read_messages(self, queue_url: str) -> list[dict[str, Any]]:
         """Take all messages that are visible off a queue."""
-        sqs = self.client("sqs")
-        taken: list[dict[str, Any]] = []
-        while got := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            for message in got:
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-            taken += got
-        return taken
+        return take_messages(self.client("sqs"), queue_url)
 
     def read_log(self) -> str:
         """Return what the functions have logged."""
@@ -215,12 +209,7 @@ class Chain(Running):
 
     def read_archive(self) -> dict[str, dict[str, Any]]:
         """Return the archive's records by key."""
-        s3, bucket = self.client("s3"), self.outputs["ArchiveBucketName"]
-        listed: Iterable[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return {
-            one["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
-            for one in listed
-        }
+        return read_archive(self.client("s3"), self.outputs["ArchiveBucketName"])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
