@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.artifact.template import PROJECT
 from local.fixtures import seed
 from tests.builders import MEMBER_ACCOUNT
-from tests.account import Finding
 from tests.e2e.deployment import PARAMETERS, Deployment, prove
+
+if TYPE_CHECKING:
+    from tests.account import Finding
 
 Arrange = Callable[[Deployment], str]
 
