@@ -23,6 +23,7 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, LocalAws
 from local.fixtures import deploy, mapping, seed
 from local.fixtures.context import Context
+from local.fixtures.findings import make_raw_finding
 from local.fixtures.invocation import kill_invocation
 from local.fixtures.stack import Stack, load_stack
 from local.surprises import Surprises
@@ -143,7 +144,7 @@ def seed_world(aws: Aws) -> list[Exhibit]:
     def exhibit(
         story: str, certificate: dict[str, Any], expected: Outcome, **finding: Any
     ) -> Exhibit:
-        made = seed.make_finding(certificate["Arn"], **finding)
+        made = make_raw_finding(certificate["Arn"], **finding)
         return Exhibit(story, certificate["ServerCertificateName"], [made], expected)
 
     exhibits = [
@@ -169,17 +170,17 @@ def seed_world(aws: Aws) -> list[Exhibit]:
         ),
     ]
     accepted = plant("accepted-risk")
-    suppressed = seed.make_finding(accepted["Arn"], workflow_status="SUPPRESSED")
+    suppressed = make_raw_finding(accepted["Arn"], workflow_status="SUPPRESSED")
     twice = plant("twice-reported")
     exhibits.append(
         Exhibit(
             "two CIS findings",
             "twice-reported",
-            [seed.make_finding(twice["Arn"], standard=one) for one in ("cis-3.0", "cis-5.0")],
+            [make_raw_finding(twice["Arn"], standard=one) for one in ("cis-3.0", "cis-5.0")],
             Outcome.DELETED,
         )
     )
-    other = seed.make_finding(
+    other = make_raw_finding(
         "arn:aws:s3:::logs", Compliance={"Status": "FAILED", "SecurityControlId": "S3.8"}
     )
     exhibits += [
@@ -272,7 +273,7 @@ def play_denied_region(demo: Demo) -> None:
     """Take a permission away in one Region: the proof has a gap, so the certificate stays."""
     demo.console.rule("3. One Region answers AccessDenied: no proof, no delete")
     certificate = seed.plant_certificate("almost-proven")
-    finding = seed.make_finding(certificate["Arn"])
+    finding = make_raw_finding(certificate["Arn"])
     kept = Exhibit("eu-central-1 denied", "almost-proven", [finding], Outcome.UNVERIFIED)
     with (
         working(demo.console, "elasticloadbalancing is denied in eu-central-1"),
@@ -294,7 +295,7 @@ def play_killed_invocation(demo: Demo) -> None:
     """Kill an invocation right after its delete: the redelivery knows from the archive."""
     demo.console.rule("4. An invocation is killed right after its delete, and redelivered")
     certificate = seed.plant_certificate("half-way")
-    finding = seed.make_finding(certificate["Arn"])
+    finding = make_raw_finding(certificate["Arn"])
     demo.aws.import_findings([finding])
     bodies = take_messages(demo)
     environment = {**os.environ, **configure(demo, "Enforce")}

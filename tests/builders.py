@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from local.aws.knobs import OWN_ACCOUNT
+from local.fixtures import findings
 from models.certificate import CertificateFiles, ServerCertificate
 from models.finding import Finding
 from models.reference import Coverage, Reference, References
 
-ACCOUNT = "111122223333"
+MEMBER_ACCOUNT = "444455556666"
 OTHER_ACCOUNT = "999988887777"
 PRODUCT_ARN = "arn:aws:securityhub:us-east-1::product/aws/securityhub"
 CERTIFICATE_ID = "ASCAEXAMPLE0000000001"
@@ -22,17 +24,17 @@ def make_arn(
     name: str = "example-cert",
     *,
     path: str = "/old/",
-    account_id: str = ACCOUNT,
+    account_id: str = OWN_ACCOUNT,
     partition: str = "aws",
 ) -> str:
-    """Give the ARN of a server certificate."""
+    """Return the ARN of a server certificate."""
     return f"arn:{partition}:iam::{account_id}:server-certificate{path}{name}"
 
 
 def make_certificate(
     name: str = "example-cert", *, path: str = "/old/", **overrides: Any
 ) -> ServerCertificate:
-    """Give a certificate of our account that expired 30 days before `NOW`."""
+    """Return a certificate of our account that expired 30 days before `NOW`."""
     fields = {
         "name": name,
         "id": CERTIFICATE_ID,
@@ -44,33 +46,27 @@ def make_certificate(
 
 
 def make_files(**overrides: Any) -> CertificateFiles:
-    """Give a certificate with what IAM gives back of it."""
+    """Return a certificate with what IAM returns of it."""
     fields: dict[str, Any] = {"certificate": make_certificate(), "body": "PEM of the certificate"}
     return CertificateFiles.model_validate(fields | overrides)
 
 
 def make_raw_finding(**overrides: Any) -> dict[str, Any]:
-    """Give a failed IAM.26 finding in the AWS Security Finding Format."""
-    raw: dict[str, Any] = {
-        "Id": f"arn:aws:securityhub:us-east-1:{ACCOUNT}:security-control/IAM.26/finding/1",
-        "ProductArn": PRODUCT_ARN,
-        "AwsAccountId": ACCOUNT,
-        "CreatedAt": "2026-11-19T17:21:00.000Z",
-        "Resources": [{"Type": "AwsIamServerCertificate", "Id": make_arn()}],
-        "Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.26"},
-        "Workflow": {"Status": "NEW"},
-        "RecordState": "ACTIVE",
-    }
+    """Return a failed IAM.26 finding in the AWS Security Finding Format."""
+    reported = datetime(2026, 11, 19, 17, 21, tzinfo=UTC)
+    raw = findings.make_raw_finding(make_arn(), created_at=reported, unique_id="1")
+    # One names the resource again, the other tells of an evaluation: a test that wants it says so.
+    del raw["ProductFields"], raw["UpdatedAt"]
     return raw | overrides
 
 
 def make_finding(**overrides: Any) -> Finding:
-    """Give a failed IAM.26 finding; overrides have the names of its raw fields."""
+    """Return a failed IAM.26 finding; overrides have the names of its raw fields."""
     return Finding.model_validate(make_raw_finding(**overrides))
 
 
 def make_reference(identifier: str, **overrides: Any) -> Reference:
-    """Give the use of a certificate by a live load balancer."""
+    """Return the use of a certificate by a live load balancer."""
     fields = {
         "source": "Classic Load Balancer",
         "region": "us-east-1",
@@ -81,7 +77,7 @@ def make_reference(identifier: str, **overrides: Any) -> Reference:
 
 
 def make_references(*found: Reference, **overrides: Any) -> References:
-    """Give a scan at `NOW` that read one place and found these references."""
+    """Return a scan at `NOW` that read one place and found these references."""
     read = Coverage(source="Classic Load Balancer", region="us-east-1", examined=3, checked_at=NOW)
     fields: dict[str, Any] = {
         "started_at": NOW,
@@ -93,6 +89,6 @@ def make_references(*found: Reference, **overrides: Any) -> References:
 
 
 def read_sample_event(name: str) -> dict[str, Any]:
-    """Give a sample event of `events/`."""
+    """Return a sample event of `events/`."""
     event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     return event

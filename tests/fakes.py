@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.remediation.batch import Remediation
 from handlers.remediation.cases import Arrival, Handled, Results, Subject
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.report import Reporter
+from local.aws.knobs import OWN_ACCOUNT
 from models.archive import (
     ArchiveRecord,
     ArchiveState,
@@ -42,10 +43,7 @@ from models.outcome import UPDATED_BY
 from models.reference import Coverage, Gap, Reference, References
 from models.report import FindingUpdate, Notification, WriteResult
 from models.settings import Mode, Settings
-from tests.builders import make_certificate, make_files, make_finding, make_references
-
-OWN_ACCOUNT = "111122223333"
-NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+from tests.builders import NOW, make_certificate, make_files, make_finding, make_references
 
 Failures = dict[str, list[Exception]]
 

@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from handlers.expiry.alarms import AlarmCounts, ExpiryAlarms
+from local.aws.knobs import OWN_ACCOUNT
 from models.expiry import TAG_KEY, TAG_VALUE, AcmCertificate, Alarm, StoredAlarm
 from models.settings import ExpirySettings
-from tests.builders import ACCOUNT
 from tests.fakes import FailsOnRequest, FakeCertificates, FakeClock
 
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:pagerduty-platform"
+TOPIC = f"arn:aws:sns:us-east-1:{OWN_ACCOUNT}:pagerduty-platform"
 OURS = {TAG_KEY: TAG_VALUE}
 
 
 def make_acm_arn(number: int) -> str:
     """Return the ARN of one of ACM's certificates."""
-    return f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/{number:08x}"
+    return f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/{number:08x}"
 
 
 def make_acm(number: int = 1, domain: str = "api.example.com", **overrides: Any) -> AcmCertificate:
@@ -68,7 +68,7 @@ class FakeAlarms(FailsOnRequest):
     def list_named(self, prefixes: Sequence[str]) -> Sequence[StoredAlarm]:
         self.enter("DescribeAlarms")
         return tuple(
-            StoredAlarm(f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{name}", alarm)
+            StoredAlarm(f"arn:aws:cloudwatch:us-east-1:{OWN_ACCOUNT}:alarm:{name}", alarm)
             for name, alarm in self.stored.items()
             if name.startswith(tuple(prefixes))
         )

@@ -119,7 +119,7 @@ def run_invoke(
 
 @contextmanager
 def run_local_aws(console: Console, runtime: Runtime, sample: Sample) -> Iterator[Aws]:
-    """Give the local AWS that runs already, or one with what the event is about."""
+    """Return the local AWS that runs already, or one with what the event is about."""
     if is_listening(url := f"http://{runtime.host}:{PORT}"):
         console.print(f"The local AWS that runs on {url} is used as it is.")
         running = Aws()
@@ -162,7 +162,7 @@ def show(console: Console, came: Invocation, aws: Aws) -> None:
 
 
 def show_batch(console: Console, came: Invocation) -> None:
-    """Print what became of each certificate, and which messages have to come again."""
+    """Print what became of each certificate, and which messages have to be redelivered."""
     for line in came.log:
         if line["message"] == "certificate":
             certificate, findings = line["certificate"], line["findingIds"]

@@ -34,7 +34,7 @@ from local.artifact.sam import (
     START_SECONDS,
     SamError,
     find_port,
-    make_environment,
+    make_sam_environment,
     wait_for_port,
 )
 from local.artifact.template import BUILT, PROJECT, declare_endpoint, read_template, write_template
@@ -119,7 +119,7 @@ class InDocker:
 
     def make_environment(self, endpoint_url: str) -> dict[str, str]:
         """Return the environment of SAM CLI, in which Docker is where it was."""
-        made = make_environment(endpoint_url)
+        made = make_sam_environment(endpoint_url)
         return {n: v for n, v in made.items() if not n.startswith("DOCKER_")} | dict(self.docker)
 
     def invoke(self, function: str, event: Path, variables: Variables) -> Invocation:
@@ -144,7 +144,7 @@ class InDocker:
 
     @contextmanager
     def start_lambda(self, variables: Variables) -> Iterator[str]:
-        """Run `sam local start-lambda`, and give the URL that a Lambda client can call."""
+        """Run `sam local start-lambda`, and yield the URL that a Lambda client can call."""
         port = find_port()
         with _prepare_options(variables) as options:
             server = subprocess.Popen(  # noqa: S603 - our own SAM CLI
@@ -185,7 +185,7 @@ class OnHost:
     def serve(
         self, function: str, variables: Variables, output: IO[str] | int = subprocess.DEVNULL
     ) -> Iterator[str]:
-        """Run a function under the emulator, and give the URL that takes its events."""
+        """Run a function under the emulator, and yield the URL that takes its events."""
         root = make_root()
         handler = read_template()["Resources"][function]["Properties"]["Handler"]
         port, api = find_port(), find_port()
@@ -200,7 +200,7 @@ class OnHost:
                 *(root / "var/runtime/bootstrap", handler),
             ],
             env={
-                **make_environment(variables["AWS_ENDPOINT_URL"]),
+                **make_sam_environment(variables["AWS_ENDPOINT_URL"]),
                 **variables,
                 "LAMBDA_TASK_ROOT": str(BUILT / function),
                 "IAM26_PYTHON": str(launcher()),

@@ -11,8 +11,7 @@ from contextlib import closing
 from urllib.error import URLError
 
 from local.artifact.template import PROJECT
-from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
-from local.aws.patches.accounts import make_access_key
+from local.aws.environment import make_environment
 
 SAM = PROJECT / ".venv-sam" / "bin" / "sam"
 START_SECONDS = 60
@@ -22,24 +21,14 @@ class SamError(RuntimeError):
     """The artifact could not be run, or what it printed is no answer."""
 
 
-def make_environment(endpoint_url: str) -> dict[str, str]:
-    """Give the environment of SAM CLI, which asks STS and passes its credentials on."""
+def make_sam_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the environment of SAM CLI, which asks STS and passes its credentials on."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {
-        **kept,
-        "AWS_ACCESS_KEY_ID": make_access_key(OWN_ACCOUNT),
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": HOME_REGION,
-        "AWS_REGION": HOME_REGION,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "SAM_CLI_TELEMETRY": "0",
-    }
+    return kept | make_environment(endpoint_url) | {"SAM_CLI_TELEMETRY": "0"}
 
 
 def find_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -59,7 +48,7 @@ def wait_for_port(
 
 
 def is_listening(endpoint_url: str) -> bool:
-    """Tell whether a local AWS answers there."""
+    """Return whether a local AWS answers there."""
     try:
         with urllib.request.urlopen(f"{endpoint_url}/moto-api/", timeout=2):  # noqa: S310 - ours
             return True

@@ -15,13 +15,13 @@ Template = dict[str, Any]
 
 
 def read_template(path: Path = BUILT / "template.yaml") -> Template:
-    """Give a built template, which has no short forms of CloudFormation's functions left."""
+    """Return a built template, which has no short forms of CloudFormation's functions left."""
     template: Template = yaml.safe_load(path.read_text())
     return template
 
 
 def write_template(template: Template, path: Path) -> Path:
-    """Write a template, and give its path."""
+    """Write a template, and return its path."""
     path.write_text(json.dumps(template, indent=1, default=str))
     return path
 

@@ -270,7 +270,7 @@ def inject(  # noqa: PLR0913 - each narrows down the calls that the fault meets
 
 
 class RateLimit:
-    """ELB's rate limit, which a knob turns on: a bucket an account, Region and generation."""
+    """ELB's rate limit, which a knob turns on: a bucket per account, Region and generation."""
 
     CAPACITY = 40
     REFILL_PER_SECOND = 10

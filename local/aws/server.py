@@ -16,16 +16,15 @@ from moto.core.base_backend import BackendDict
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from local.aws import faults
-from local.aws.endpoints import DOCKER_BRIDGE, ForeignEndpointError, refuse_foreign_endpoints
+from local.aws.endpoints import ForeignEndpointError, refuse_foreign_endpoints
+from local.aws.environment import HOSTS, make_environment
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, Knobs, knobs
 from local.aws.patches import apply_patches, securityhub
 from local.aws.patches.accounts import make_access_key
 from local.aws.running import Running
 from local.aws.wire import http_session, wire
 
-_HOSTS = ("127.0.0.1", "localhost", DOCKER_BRIDGE)
-
-# moto loads 1300 machine images a Region, and would pull Docker images, unless told not to.
+# moto loads 1300 machine images per Region, and would pull Docker images, unless told not to.
 _MOTO_ENVIRONMENT = {
     "DOCKER_HOST": "unix:///nonexistent",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
@@ -58,17 +57,7 @@ class Aws:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that direct boto3, the AWS CLI or a subprocess here."""
-        url = self.endpoint_url
-        return {
-            **({"AWS_ENDPOINT_URL": url, **_pass_proxies_by()} if url else {}),
-            "AWS_ACCESS_KEY_ID": make_access_key(OWN_ACCOUNT),
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": HOME_REGION,
-            "AWS_REGION": HOME_REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return make_environment(self.endpoint_url)
 
     def client(
         self, service: str, *, region: str = HOME_REGION, account_id: str = OWN_ACCOUNT
@@ -106,13 +95,6 @@ class Aws:
         )
 
 
-def _pass_proxies_by() -> dict[str, str]:
-    # Without this the AWS CLI and boto3 in other processes ask a proxy even for 127.0.0.1.
-    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    hosts = ",".join(dict.fromkeys([*_HOSTS, *filter(None, given.split(","))]))
-    return {"NO_PROXY": hosts, "no_proxy": hosts}
-
-
 @contextmanager
 def in_process() -> Iterator[Aws]:
     """Answer every boto3 request of this process here, without sockets, in a fresh world."""
@@ -131,8 +113,8 @@ class LocalAws(Running, Aws):
     """
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        if host not in _HOSTS:
-            raise ForeignEndpointError(f"the local AWS listens on {', '.join(_HOSTS)}, not {host}")
+        if host not in HOSTS:
+            raise ForeignEndpointError(f"the local AWS listens on {', '.join(HOSTS)}, not {host}")
         self._host = host
         self._port = port
 

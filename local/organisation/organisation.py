@@ -33,6 +33,7 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, in_process
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
+from local.fixtures.findings import make_raw_finding
 from local.fixtures.mapping import EventSourceMapping, take_messages
 from local.fixtures.stack import load_stack
 from local.organisation.prediction import (
@@ -66,7 +67,7 @@ class Turn:
     first: int
 
     def is_of(self, number: int) -> bool:
-        """Tell whether it is the turn of an account."""
+        """Return whether it is the turn of an account."""
         return number % self.every == self.first
 
 
@@ -174,7 +175,7 @@ class Organisation:
     ) -> None:
         if position != 1:
             self._arns[account_id, name] = self._make_certificate(number, account_id, name, kind)
-        finding = seed.make_finding(
+        finding = make_raw_finding(
             self._arns[account_id, name],
             standard=("cis-3.0", "cis-5.0", "consolidated")[min(position, 2)],
             account_id=account_id,

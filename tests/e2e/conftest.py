@@ -6,7 +6,7 @@ import pytest
 
 from local.artifact.chain import Chain
 from local.artifact.template import BUILT
-from tests.e2e.deployed import PARAMETERS, Deployed
+from tests.e2e.deployment import PARAMETERS, Deployment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,17 +16,22 @@ def artifact() -> None:
         pytest.exit("There is no artifact: run `make e2e`, which builds it", returncode=2)
 
 
+@pytest.fixture(autouse=True)
+def sockets(socket_enabled: None) -> None:
+    """Let tests reach what they start."""
+
+
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Deployed]:
+def deployment() -> Iterator[Deployment]:
     """The stack, deployed with `sam deploy` into ministack and the patched moto."""
     with Chain() as chain:
         chain.deploy(*PARAMETERS)
-        yield Deployed(chain)
+        yield Deployment(chain.aws, chain)
 
 
 @pytest.fixture(autouse=True)
 def clean_queues(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave no message of one test to the next."""
     yield
-    if "deployed" in request.fixturenames:
-        request.getfixturevalue("deployed").drain()
+    if "deployment" in request.fixturenames:
+        request.getfixturevalue("deployment").drain()

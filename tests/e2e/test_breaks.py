@@ -13,7 +13,7 @@ import pytest
 from local.artifact.chain import ChainError
 from local.artifact.image.image import ARCHITECTURE
 from local.artifact.template import BUILT, Template, read_template, write_template
-from tests.e2e.deployed import PARAMETERS, Deployed, prove
+from tests.e2e.deployment import PARAMETERS, Deployment, prove
 
 SECONDS = 6  # a finding takes 1 to 3
 MACHINE = {"x86_64": "x86_64", "arm64": "aarch64"}[ARCHITECTURE]
@@ -52,9 +52,9 @@ def forget_variable(template: Template) -> None:
 
 
 @pytest.fixture(scope="module")
-def packaged(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packaged(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with its artifact uploaded, so that each break uploads nothing again."""
-    return deployed.chain.package(tmp_path_factory.mktemp("packaged") / "template.yaml")
+    return deployment.chain.package(tmp_path_factory.mktemp("packaged") / "template.yaml")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def packaged(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Pa
     ids=lambda function: function.__name__,
 )
 def test_broken_template_shows(
-    deployed: Deployed,
+    deployment: Deployment,
     packaged: Path,
     break_template: Callable[[Template], None],
     tmp_path: Path,
@@ -79,11 +79,13 @@ def test_broken_template_shows(
     template = read_template(packaged)
     break_template(template)
     assert template != read_template(packaged)
-    deployed.chain.deploy(*PARAMETERS, template=write_template(template, tmp_path / "broken.json"))
+    deployment.chain.deploy(
+        *PARAMETERS, template=write_template(template, tmp_path / "broken.json")
+    )
 
     with pytest.raises((ChainError, AssertionError)):
-        prove(deployed, break_template.__name__.replace("_", "-"), SECONDS)
-    assert break_template.__name__.replace("_", "-") in deployed.certificates()
+        prove(deployment, break_template.__name__.replace("_", "-"), SECONDS)
+    assert break_template.__name__.replace("_", "-") in deployment.certificates()
 
 
 def leave_out_module(artifact: Path) -> None:
@@ -110,25 +112,25 @@ def build_for_another_python(artifact: Path) -> None:
     ids=lambda function: function.__name__,
 )
 def test_broken_artifact_shows(
-    deployed: Deployed, break_artifact: Callable[[Path], None], tmp_path: Path
+    deployment: Deployment, break_artifact: Callable[[Path], None], tmp_path: Path
 ) -> None:
     """With an artifact that lacks something, a finding does not get through the chain."""
     built = tmp_path / "built"
     shutil.copytree(BUILT, built, copy_function=os.link)
     break_artifact(built / "RemediateFunction")
-    deployed.chain.deploy(*PARAMETERS, template=built / "template.yaml")
+    deployment.chain.deploy(*PARAMETERS, template=built / "template.yaml")
 
     with pytest.raises(ChainError):
-        prove(deployed, break_artifact.__name__.replace("_", "-"), SECONDS)
-    answer = deployed.chain.client("lambda").invoke(
-        FunctionName=deployed.chain.find_resource("RemediateFunction"), Payload=b"{}"
+        prove(deployment, break_artifact.__name__.replace("_", "-"), SECONDS)
+    answer = deployment.chain.client("lambda").invoke(
+        FunctionName=deployment.chain.find_resource("RemediateFunction"), Payload=b"{}"
     )
     assert "Worker init failed" in answer["Payload"].read().decode()
 
 
-def test_mended_gets_through(deployed: Deployed, packaged: Path) -> None:
+def test_mended_gets_through(deployment: Deployment, packaged: Path) -> None:
     """After all the breaks, the template and artifact as they are get a finding through again."""
-    deployed.chain.deploy(*PARAMETERS, template=packaged)
-    deployed.drain()
+    deployment.chain.deploy(*PARAMETERS, template=packaged)
+    deployment.drain()
 
-    prove(deployed, "patched")
+    prove(deployment, "patched")

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.artifact.template import PROJECT
 from local.fixtures import seed
-from tests.e2e.deployed import PARAMETERS, Deployed, Finding, prove
+from tests.builders import MEMBER_ACCOUNT
+from tests.e2e.deployment import PARAMETERS, Deployment, prove
 
-Arrange = Callable[[Deployed], str]
-OTHER_ACCOUNT = "444455556666"
+if TYPE_CHECKING:
+    from tests.account import Finding
+
+Arrange = Callable[[Deployment], str]
 
 
-def use(deployed: Deployed, name: str) -> str:
-    certificate = deployed.upload(name)
-    seed.create_load_balancer(deployed.chain.aws.client, name, certificate["Arn"])
+def use(deployment: Deployment, name: str) -> str:
+    certificate = deployment.upload(name)
+    seed.create_load_balancer(deployment.chain.aws.client, name, certificate["Arn"])
     return str(certificate["Arn"])
 
 
@@ -43,7 +46,7 @@ CASES: dict[str, tuple[Arrange, str, bool]] = {
     ),
     "in-use": (lambda it: use(it, "in-use"), "NOTIFIED", True),
     "unverified": (
-        lambda _: f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/unverified",
+        lambda _: f"arn:aws:iam::{MEMBER_ACCOUNT}:server-certificate/unverified",
         "NOTIFIED",
         True,
     ),
@@ -51,40 +54,40 @@ CASES: dict[str, tuple[Arrange, str, bool]] = {
 
 
 @pytest.mark.parametrize("outcome", CASES)
-def test_outcome(deployed: Deployed, outcome: str) -> None:
+def test_outcome(deployment: Deployment, outcome: str) -> None:
     """A finding that Security Hub imports ends with its outcome, wherever one looks."""
     arrange, status, notifies = CASES[outcome]
-    resource_id = arrange(deployed)
-    there_before = deployed.certificates()
+    resource_id = arrange(deployment)
+    there_before = deployment.certificates()
 
-    finding = deployed.report(resource_id)
+    finding = deployment.report(resource_id)
 
-    assert deployed.wait_for_outcome(finding) == outcome
-    deployed.wait_until_empty()
-    assert deployed.read(finding)["Workflow"]["Status"] == status
-    assert deployed.certificates() == there_before - (
+    assert deployment.wait_for_outcome(finding) == outcome
+    deployment.wait_until_empty()
+    assert deployment.read(finding)["Workflow"]["Status"] == status
+    assert deployment.certificates() == there_before - (
         {"deleted"} if outcome == "deleted" else set()
     )
-    states = [record["state"] for record in deployed.archived(outcome)]
+    states = [record["state"] for record in deployment.archived(outcome)]
     assert states == (["deleting"] if outcome == "deleted" else [])
     if notifies:
-        assert deployed.wait_for_notice(outcome) == outcome
-    assert deployed.notices() == []
-    assert deployed.count_dead_letters() == 0
+        assert deployment.wait_for_notice(outcome) == outcome
+    assert deployment.notices() == []
+    assert deployment.count_dead_letters() == 0
 
 
-def test_refused(deployed: Deployed) -> None:
+def test_refused(deployment: Deployment) -> None:
     """The button on a finding of another control leaves everything as it was."""
     other: dict[str, Any] = {"Compliance": {"Status": "FAILED", "SecurityControlId": "IAM.8"}}
-    finding = deployed.report(deployed.upload("refused")["Arn"], **other)
-    before, invocations = deployed.read(finding), deployed.count_invocations()
+    finding = deployment.report(deployment.upload("refused")["Arn"], **other)
+    before, invocations = deployment.read(finding), deployment.count_invocations()
 
-    deployed.press_button(finding)
+    deployment.press_button(finding)
 
-    deployed.wait_for_work(invocations)
-    deployed.wait_until_empty()
-    assert deployed.read(finding) == before
-    assert "refused" in deployed.certificates()
+    deployment.wait_for_work(invocations)
+    deployment.wait_until_empty()
+    assert deployment.read(finding) == before
+    assert "refused" in deployment.certificates()
 
 
 @pytest.mark.parametrize(
@@ -95,120 +98,122 @@ def test_refused(deployed: Deployed) -> None:
         {"compliance_status": "PASSED"},
         {"record_state": "ARCHIVED"},
         {"ProductArn": "arn:aws:securityhub:us-east-1:111122223333:product/111122223333/default"},
-        {"account_id": OTHER_ACCOUNT},
+        {"account_id": MEMBER_ACCOUNT},
     ],
     ids=lambda fields: "-".join(map(str, fields.values()))[-30:],
 )
-def test_rule_takes_no_other_finding(deployed: Deployed, fields: dict[str, str]) -> None:
+def test_rule_takes_no_other_finding(deployment: Deployment, fields: dict[str, str]) -> None:
     """What is not new, failed, active and Security Hub's own never reaches the queue."""
-    invocations = deployed.count_invocations()
-    certificate = deployed.upload(f"untouched-{uuid.uuid4()}")
-    deployed.report(certificate["Arn"], **fields)
+    invocations = deployment.count_invocations()
+    certificate = deployment.upload(f"untouched-{uuid.uuid4()}")
+    deployment.report(certificate["Arn"], **fields)
 
     # What comes after it arrives, so it would have too.
-    prove(deployed, "after-" + certificate["ServerCertificateName"])
+    prove(deployment, "after-" + certificate["ServerCertificateName"])
 
-    assert deployed.count_invocations() == invocations + 1
-    assert certificate["ServerCertificateName"] in deployed.certificates()
+    assert deployment.count_invocations() == invocations + 1
+    assert certificate["ServerCertificateName"] in deployment.certificates()
 
 
-def test_button_approves(deployed: Deployed) -> None:
+def test_button_approves(deployment: Deployment) -> None:
     """Pressed on a finding that was NOTIFIED, the button deletes."""
-    finding = deployed.report(deployed.upload("approved")["Arn"], workflow_status="NOTIFIED")
+    finding = deployment.report(deployment.upload("approved")["Arn"], workflow_status="NOTIFIED")
 
-    deployed.press_button(finding)
+    deployment.press_button(finding)
 
-    assert deployed.wait_for_outcome(finding) == "deleted"
-    assert "approved" not in deployed.certificates()
+    assert deployment.wait_for_outcome(finding) == "deleted"
+    assert "approved" not in deployment.certificates()
 
 
-def test_own_update_starts_nothing(deployed: Deployed) -> None:
+def test_own_update_starts_nothing(deployment: Deployment) -> None:
     """The event that our own update of a finding emits is not taken again."""
-    invocations, carried = deployed.count_invocations(), len(deployed.chain.bridge.carried)
+    invocations, carried = deployment.count_invocations(), len(deployment.chain.bridge.carried)
 
-    prove(deployed, "no-loop")
+    prove(deployment, "no-loop")
 
-    deployed.chain.wait_for(
-        "the event of our own update", lambda: len(deployed.chain.bridge.carried) == carried + 2
+    deployment.chain.wait_for(
+        "the event of our own update", lambda: len(deployment.chain.bridge.carried) == carried + 2
     )
-    prove(deployed, "no-loop-after")
-    assert deployed.count_invocations() == invocations + 2
+    prove(deployment, "no-loop-after")
+    assert deployment.count_invocations() == invocations + 2
 
 
 class TestQueue:
     """What comes off the queue, and what stays."""
 
-    def report_quietly(self, deployed: Deployed, name: str) -> tuple[Finding, str]:
-        """Give a finding that the rule does not take, and an event about it."""
-        certificate = deployed.upload(name)
-        finding = deployed.report(certificate["Arn"], workflow_status="NOTIFIED")
+    def report_quietly(self, deployment: Deployment, name: str) -> tuple[Finding, str]:
+        """Return a finding that the rule does not take, and an event about it."""
+        certificate = deployment.upload(name)
+        finding = deployment.report(certificate["Arn"], workflow_status="NOTIFIED")
         return finding, json.dumps(seed.imported_event(finding))
 
-    def test_bad_record_leaves_the_good_ones_alone(self, deployed: Deployed) -> None:
+    def test_bad_record_leaves_the_good_ones_alone(self, deployment: Deployment) -> None:
         """In a batch with a record that is no event, the others are done and leave the queue."""
-        first, one = self.report_quietly(deployed, "good-one")
-        second, two = self.report_quietly(deployed, "good-two")
+        first, one = self.report_quietly(deployment, "good-one")
+        second, two = self.report_quietly(deployment, "good-two")
 
-        deployed.chain.send(one, "no JSON", two)
+        deployment.chain.send(one, "no JSON", two)
 
-        assert deployed.wait_for_outcome(first) == "deleted"
-        assert deployed.wait_for_outcome(second) == "deleted"
-        url = deployed.chain.outputs["QueueUrl"]
-        deployed.chain.wait_for(
-            "only the bad record left", lambda: deployed.chain.count_messages(url) == 1
+        assert deployment.wait_for_outcome(first) == "deleted"
+        assert deployment.wait_for_outcome(second) == "deleted"
+        url = deployment.chain.outputs["QueueUrl"]
+        deployment.chain.wait_for(
+            "only the bad record left", lambda: deployment.chain.count_messages(url) == 1
         )
-        assert deployed.count_dead_letters() == 0
+        assert deployment.count_dead_letters() == 0
 
-    def test_poison_message_ends_in_the_dead_letter_queue(self, deployed: Deployed) -> None:
+    def test_poison_message_ends_in_the_dead_letter_queue(self, deployment: Deployment) -> None:
         """What is no event is received 5 times, then lies in the dead-letter queue as it came."""
-        sqs, url = deployed.chain.client("sqs"), deployed.chain.outputs["QueueUrl"]
-        before = deployed.chain.read_log().count("record is no event")
+        sqs, url = deployment.chain.client("sqs"), deployment.chain.outputs["QueueUrl"]
+        before = deployment.chain.read_log().count("record is no event")
         deployed_seconds = sqs.get_queue_attributes(
             QueueUrl=url, AttributeNames=["VisibilityTimeout"]
         )["Attributes"]["VisibilityTimeout"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
         try:
-            deployed.chain.send("poison")
-            deployed.chain.wait_for("a dead letter", lambda: deployed.count_dead_letters() == 1)
+            deployment.chain.send("poison")
+            deployment.chain.wait_for("a dead letter", lambda: deployment.count_dead_letters() == 1)
         finally:
             sqs.set_queue_attributes(
                 QueueUrl=url, Attributes={"VisibilityTimeout": deployed_seconds}
             )
 
-        deployed.wait_until_empty()
-        [dead] = deployed.chain.read_messages(deployed.chain.outputs["DeadLetterQueueUrl"])
+        deployment.wait_until_empty()
+        [dead] = deployment.chain.read_messages(deployment.chain.outputs["DeadLetterQueueUrl"])
         assert dead["Body"] == "poison"
-        assert deployed.chain.read_log().count("record is no event") == before + 5
+        assert deployment.chain.read_log().count("record is no event") == before + 5
 
 
-def test_sweep(deployed: Deployed) -> None:
+def test_sweep(deployment: Deployment) -> None:
     """The sweep sends a finding that is still open through the same chain, and a digest."""
-    certificate = deployed.upload("swept")
+    certificate = deployment.upload("swept")
     fields = {"iam26Outcome": "in-grace-period", "iam26Certificate": certificate["Arn"]}
-    finding = deployed.report(
+    finding = deployment.report(
         certificate["Arn"], workflow_status="NOTIFIED", UserDefinedFields=fields
     )
 
-    answer = deployed.chain.client("lambda").invoke(
-        FunctionName=deployed.chain.find_resource("SweepFunction"),
+    answer = deployment.chain.client("lambda").invoke(
+        FunctionName=deployment.chain.find_resource("SweepFunction"),
         Payload=(PROJECT / "events/sweep-function/schedule.json").read_bytes(),
     )
 
     assert "FunctionError" not in answer, answer["Payload"].read()
-    deployed.chain.wait_for("the certificate's end", lambda: "swept" not in deployed.certificates())
-    deployed.wait_until_empty()
-    assert deployed.read(finding)["Workflow"]["Status"] == "RESOLVED"
-    assert [outcome for outcome, _ in deployed.notices()].count("digest") == 1
+    deployment.chain.wait_for(
+        "the certificate's end", lambda: "swept" not in deployment.certificates()
+    )
+    deployment.wait_until_empty()
+    assert deployment.read(finding)["Workflow"]["Status"] == "RESOLVED"
+    assert [outcome for outcome, _ in deployment.notices()].count("digest") == 1
 
 
 # The last one here, because it leaves the stack in a dry run.
-def test_dry_run(deployed: Deployed) -> None:
-    """Deployed anew with Mode=DryRun, the same finding deletes and archives nothing."""
-    deployed.chain.deploy("Mode=DryRun", *PARAMETERS[1:])
-    finding = deployed.report(deployed.upload("would-delete")["Arn"])
+def test_dry_run(deployment: Deployment) -> None:
+    """Deployment anew with Mode=DryRun, the same finding deletes and archives nothing."""
+    deployment.chain.deploy("Mode=DryRun", *PARAMETERS[1:])
+    finding = deployment.report(deployment.upload("would-delete")["Arn"])
 
-    assert deployed.wait_for_outcome(finding) == "would-delete"
-    assert deployed.wait_for_notice("would-delete") == "would-delete"
-    assert deployed.read(finding)["Workflow"]["Status"] == "NOTIFIED"
-    assert "would-delete" in deployed.certificates()
-    assert deployed.archived("would-delete") == []
+    assert deployment.wait_for_outcome(finding) == "would-delete"
+    assert deployment.wait_for_notice("would-delete") == "would-delete"
+    assert deployment.read(finding)["Workflow"]["Status"] == "NOTIFIED"
+    assert "would-delete" in deployment.certificates()
+    assert deployment.archived("would-delete") == []

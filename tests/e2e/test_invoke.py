@@ -18,7 +18,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """Run one event, and give what was printed."""
+    """Run one event, and return what was printed."""
     assert prepare_runtime() == 0
 
     def run(event: str, *options: str) -> str:
@@ -38,7 +38,7 @@ def run() -> Run:
 
 
 def count_started_containers(since: float) -> int:
-    """Give how many containers Docker has started since a time."""
+    """Return how many containers Docker has started since a time."""
     narrowing = ("--filter", "type=container", "--filter", "event=start")
     times = ("--since", f"{since:.3f}", "--until", f"{time.time():.3f}")
     told = subprocess.run(  # noqa: S603 - our own words

@@ -13,7 +13,7 @@ import pytest
 
 from local.artifact.template import read_template
 from local.fixtures import seed
-from tests.e2e.deployed import Deployed, prove
+from tests.e2e.deployment import Deployment, prove
 
 # What the emulator asks for only in cases that are not played here, or never.
 NOT_ASKED_FOR = {
@@ -45,10 +45,10 @@ ACTIONS = [one for one in list_actions("RemediateRole") if one not in NOT_ASKED_
 
 
 @contextmanager
-def without(deployed: Deployed, role: str, policy: str, action: str) -> Iterator[None]:
+def without(deployment: Deployment, role: str, policy: str, action: str) -> Iterator[None]:
     """Take one action from a deployed role while a block runs."""
-    iam = deployed.chain.client("iam")
-    name = deployed.chain.find_resource(role)
+    iam = deployment.chain.client("iam")
+    name = deployment.chain.find_resource(role)
     granted = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
     reduced = copy.deepcopy(granted)
     for statement in reduced["Statement"]:
@@ -64,43 +64,43 @@ def without(deployed: Deployed, role: str, policy: str, action: str) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def furnished(deployed: Deployed) -> Deployed:
+def populated(deployment: Deployment) -> Deployment:
     """An account in which every source has something to read, and so every call is made."""
-    client = deployed.chain.aws.client
+    client = deployment.chain.aws.client
     valid = seed.upload_certificate(client, "valid", expires=datetime.now(UTC) + timedelta(days=90))
     seed.create_load_balancer(client, "shop", valid["Arn"])
     seed.create_environment(client, "billing", "production", valid["Arn"])
-    prove(deployed, "with-every-permission")
-    return deployed
+    prove(deployment, "with-every-permission")
+    return deployment
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_missing_action_shows(furnished: Deployed, action: str) -> None:
+def test_missing_action_shows(populated: Deployment, action: str) -> None:
     """Without any one action of its role the function does not come to its full end."""
     name = "without-" + action.replace(":", "-")
-    certificate = furnished.upload(name)
-    invocations = furnished.count_invocations()
+    certificate = populated.upload(name)
+    invocations = populated.count_invocations()
 
-    with without(furnished, "RemediateRole", "remediate", action):
-        finding = furnished.report(certificate["Arn"])
-        furnished.wait_for_work(invocations)
+    with without(populated, "RemediateRole", "remediate", action):
+        finding = populated.report(certificate["Arn"])
+        populated.wait_for_work(invocations)
 
     ended = (
-        furnished.read(finding)["Workflow"]["Status"] == "RESOLVED"
-        and name not in furnished.certificates()
-        and furnished.archived(name) != []
-        and any(name in text for _, text in furnished.notices())
+        populated.read(finding)["Workflow"]["Status"] == "RESOLVED"
+        and name not in populated.certificates()
+        and populated.archived(name) != []
+        and any(name in text for _, text in populated.notices())
     )
     assert not ended
     if action != "securityhub:BatchUpdateFindings":
-        assert name in furnished.certificates()
+        assert name in populated.certificates()
 
 
-def test_sweep_that_may_not_read_shows(deployed: Deployed) -> None:
+def test_sweep_that_may_not_read_shows(deployment: Deployment) -> None:
     """Without the permission to read findings, the sweep fails and says so."""
-    with without(deployed, "SweepRole", "sweep", "securityhub:GetFindings"):
-        answer = deployed.chain.client("lambda").invoke(
-            FunctionName=deployed.chain.find_resource("SweepFunction"), Payload=b"{}"
+    with without(deployment, "SweepRole", "sweep", "securityhub:GetFindings"):
+        answer = deployment.chain.client("lambda").invoke(
+            FunctionName=deployment.chain.find_resource("SweepFunction"), Payload=b"{}"
         )
 
     assert answer["FunctionError"]

@@ -96,7 +96,7 @@ def test_event(runtime: Runtime, server: LocalAws, name: str) -> None:
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_batch(runtime: Runtime, server: LocalAws, name: str) -> None:
-    """A batch answers which of its messages must come again."""
+    """A batch answers which of its messages must be redelivered."""
     assert len(answer_to(runtime, server, name)["batchItemFailures"]) == BATCHES[name]
 
 

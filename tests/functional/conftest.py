@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from pytest_socket import disable_socket, enable_socket
 
 import handlers.observability  # noqa: F401 - makes the logger that `read_log` reads
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.aws.wire import ApiCall, Proceed, wire
 from tests.functional.deployment import Deployment
 
@@ -47,14 +45,6 @@ def written_operations(worker_id: str) -> Iterator[None]:
     (OPERATIONS / f"{worker_id}.json").write_text(
         json.dumps({f: {w: sorted(ops) for w, ops in by.items()} for f, by in called.items()})
     )
-
-
-@pytest.fixture(autouse=True)
-def no_sockets() -> Iterator[None]:
-    """Let nothing leave the process; an event loop needs a Unix socket pair."""
-    disable_socket(allow_unix_socket=True)
-    yield
-    enable_socket()
 
 
 @pytest.fixture

@@ -3,22 +3,20 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from handlers import wiring
 from handlers.remediate import handler
-from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
-from local.aws.server import Aws
+from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures import deploy, seed
 from local.fixtures.context import Context
 from local.fixtures.mapping import take_messages
 from local.fixtures.stack import load_stack
+from tests.account import Account
 
 BUCKET = deploy.name_resource("ArchiveBucket")
-MEMBER_ACCOUNT = "444455556666"
 
 Event = dict[str, Any]
 Finding = dict[str, Any]
@@ -34,12 +32,10 @@ class Message:
 
 
 @dataclass
-class Deployment:
+class Deployment(Account):
     """The handler with an environment, and the account around it."""
 
-    aws: Aws
     monkeypatch: pytest.MonkeyPatch
-    home: str = HOME_REGION
 
     def create(self) -> None:
         """Create bucket and topic, and set the environment to enforce."""
@@ -68,16 +64,9 @@ class Deployment:
 
     # What happens in the account
 
-    def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Put in a certificate that expires in so many days, and return its metadata."""
-        expires = datetime.now(UTC) + timedelta(days=days)
-        return seed.plant_certificate(name, expires=expires, region=self.home, **more)
-
     def report(self, resource_id: str, **more: Any) -> Event:
         """Let Security Hub find a resource, and return the Imported event about it."""
-        created_at = datetime.now(UTC) - timedelta(hours=1)
-        fields: dict[str, Any] = {"region": self.home, "created_at": created_at} | more
-        return self.import_findings([seed.make_finding(resource_id, **fields)])[0]
+        return self.import_findings([self.find(resource_id, **more)])[0]
 
     def import_findings(self, findings: Iterable[Finding]) -> list[Event]:
         """Put findings into Security Hub, and return the Imported events about them."""
@@ -112,22 +101,9 @@ class Deployment:
 
     # What there is afterwards
 
-    def certificates(self) -> set[str]:
-        """Return the names of the certificates in IAM."""
-        iam = self.aws.client("iam", region=self.home)
-        pages = iam.get_paginator("list_server_certificates").paginate()
-        return {
-            one["ServerCertificateName"]
-            for page in pages
-            for one in page["ServerCertificateMetadataList"]
-        }
-
     def finding(self, event: Event, number: int = 0) -> Finding:
         """Return a finding of an event as Security Hub has it now."""
-        hub = self.aws.client("securityhub", region=self.home)
-        wanted = finding_of(event, number)["Id"]
-        found = hub.get_findings(Filters={"Id": [{"Value": wanted, "Comparison": "EQUALS"}]})
-        return dict(found["Findings"][0])
+        return self.read(finding_of(event, number))
 
     def status(self, event: Event) -> str:
         """Return the workflow status of an event's finding."""
@@ -141,11 +117,7 @@ class Deployment:
     def archive(self) -> dict[str, dict[str, Any]]:
         """Return the archive's records by key."""
         s3 = self.aws.client("s3", region=self.home)
-        listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-        return {
-            one["Key"]: json.loads(s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read())
-            for one in listed
-        }
+        return deploy.read_archive(s3, BUCKET)
 
     def messages(self) -> list[Message]:
         """Return every message that was published since this was last asked."""

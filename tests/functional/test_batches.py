@@ -10,7 +10,9 @@ import pytest
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
 from models.errors import EventError, SettingsError, TransientError
+from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT
 from tests.functional.deployment import Deployment, arn_of, finding_of
 from tests.functional.holders import ATTACHMENTS
 
@@ -145,7 +147,7 @@ def test_unexpected_error_fails_its_record_alone(deployment: Deployment, read_lo
 @pytest.mark.parametrize(
     "resource_id",
     [
-        arn_of("web", account_id="999988887777"),
+        arn_of("web", account_id=OTHER_ACCOUNT),
         f"AWS::::Account:{OWN_ACCOUNT}",
         "arn:aws:s3:::bucket",
         "no certificate at all",
@@ -220,10 +222,10 @@ def test_outcomes_come_in_order(deployment: Deployment) -> None:
 
 
 def test_one_transient_finding_fails_its_record_alone(deployment: Deployment) -> None:
-    """Records of an account that cannot be worked on now come again, the others do not."""
+    """Records of an account that cannot be worked on now are redelivered, the others are not."""
     deployment.configure(MEMBER_ROLE_NAME="iam26-member")
     own = deployment.report(deployment.upload("one")["Arn"])
-    other = deployment.report(arn_of("web", account_id="444455556666"), account_id="444455556666")
+    other = deployment.report(arn_of("web", account_id=MEMBER_ACCOUNT), account_id=MEMBER_ACCOUNT)
 
     with faults.inject(operation="AssumeRole", fault=faults.Throttled()):
         assert deployment.handle_batch(other, own) == [0]
@@ -235,7 +237,7 @@ def test_one_transient_finding_fails_its_record_alone(deployment: Deployment) ->
 def test_bare_event_raises_after_the_others(deployment: Deployment) -> None:
     """A transient failure is raised once the other findings of the event are done."""
     deployment.configure(MEMBER_ROLE_NAME="iam26-member")
-    other = deployment.report(arn_of("web", account_id="444455556666"), account_id="444455556666")
+    other = deployment.report(arn_of("web", account_id=MEMBER_ACCOUNT), account_id=MEMBER_ACCOUNT)
     own = deployment.report(deployment.upload("one")["Arn"])
     findings = [*other["detail"]["findings"], *own["detail"]["findings"]]
 
@@ -250,7 +252,7 @@ def test_bare_event_raises_after_the_others(deployment: Deployment) -> None:
 
 def test_finding_that_security_hub_does_not_have(deployment: Deployment) -> None:
     """A message about a finding that does not show yet is retried, and then worked on."""
-    finding = seed.make_finding(deployment.upload("one")["Arn"])
+    finding = make_raw_finding(deployment.upload("one")["Arn"])
     event = seed.imported_event(finding)
     other = deployment.report(deployment.upload("two")["Arn"])
 

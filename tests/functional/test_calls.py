@@ -1,4 +1,4 @@
-"""What a batch costs in AWS calls: one scan an account, and a handful for each certificate."""
+"""What a batch costs in AWS calls: one scan per account, and a handful for each certificate."""
 
 import threading
 import time
@@ -14,7 +14,8 @@ from local.aws import faults
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.wire import ApiCall, Proceed
 from local.fixtures import seed
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, arn_of
+from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT
+from tests.functional.deployment import Deployment, arn_of
 from tests.functional.holders import ATTACHMENTS, create_holders
 
 Event = dict[str, Any]
@@ -292,7 +293,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "another product": {
         "ProductArn": f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/{OWN_ACCOUNT}/default"
     },
-    "another account": {"account_id": "999988887777"},
+    "another account": {"account_id": OTHER_ACCOUNT},
 }
 
 SETTLED: dict[str, dict[str, Any]] = {

@@ -6,29 +6,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
-from pytest_socket import enable_socket
 
 from local.aws import faults
 from local.aws.server import LocalAws
 from local.fixtures import seed
 from local.fixtures.invocation import Moment, kill_invocation
+from tests.builders import MEMBER_ACCOUNT
 from tests.functional.conftest import REGIONS
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.functional.deployment import Deployment, Event, finding_of
 from tests.functional.holders import ATTACHMENTS
 
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
 DELETE = "iam.DeleteServerCertificate"
-
-
-@pytest.fixture(autouse=True)
-def no_sockets() -> None:
-    """Here there is a server, so this takes the place of the fixture that forbids sockets."""
-    enable_socket()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalAws]:
     """A local AWS that other processes reach."""
-    enable_socket()
     with LocalAws() as aws, faults.skip_backoff():
         yield aws
 

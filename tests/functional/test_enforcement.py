@@ -25,7 +25,8 @@ from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.context import Context
 from local.fixtures.stack import Statement, load_stack
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT
+from tests.functional.deployment import Deployment, Event, finding_of
 from tests.functional.holders import create_holders
 from tests.template.policies import list_of
 
@@ -59,7 +60,7 @@ def read_statements(role: str) -> list[Statement]:
     if role != MEMBER_ROLE:
         logical = "RemediateRole" if role == FUNCTION_ROLE else "SweepRole"
         return load_stack(MemberRoleName=MEMBER_ROLE).statements(logical)
-    stack = load_stack("deploy/member-role.yaml", AdministratorAccountId="999988887777")
+    stack = load_stack("deploy/member-role.yaml", AdministratorAccountId=OTHER_ACCOUNT)
     return stack.statements("MemberRole")
 
 

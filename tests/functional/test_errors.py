@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from handlers import wiring
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT, Unprocessed
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.fixtures import seed
 from models.errors import TransientError
-from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import BUCKET, Deployment, finding_of
 from tests.functional.holders import create_holders
 
 Event = dict[str, Any]
@@ -215,7 +215,7 @@ def holds(deployment: Deployment, name: str, account_id: str = OWN_ACCOUNT) -> b
 
 
 def is_kept(deployment: Deployment, story: Story) -> bool:
-    """Tell whether the certificate is there, where the story has one to lose."""
+    """Return whether the certificate is there, where the story has one to lose."""
     account_id = MEMBER_ACCOUNT if story is Story.MEMBER else OWN_ACCOUNT
     return story is Story.REDELIVERED or holds(deployment, "old-web", account_id)
 

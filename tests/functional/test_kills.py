@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pytest_socket import enable_socket
 
 from handlers import wiring
 from local.aws import faults
@@ -19,8 +18,11 @@ from local.aws.knobs import HOME_REGION
 from local.aws.server import LocalAws
 from local.fixtures import seed
 from local.fixtures.invocation import Moment, Watch, kill_invocation, run_invocation
-from tests.functional.deployment import BUCKET, MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import BUCKET, Deployment, Event, finding_of
 from tests.functional.holders import create_holders
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 NAME = "old-web"
 CERTIFICATE_ID = re.compile("ASCA[A-Z0-9]+")
@@ -61,16 +63,9 @@ OPERATIONS_AFTER_A_DELETE = (
 EndState = dict[str, Any]
 
 
-@pytest.fixture(autouse=True)
-def no_sockets() -> None:
-    """Here there is a server, so this takes the place of the fixture that forbids sockets."""
-    enable_socket()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalAws]:
     """A local AWS whose member account has one of everything that can hold a certificate."""
-    enable_socket()
     with LocalAws() as aws:
 
         def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:

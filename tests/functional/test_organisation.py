@@ -16,7 +16,8 @@ from local.aws.wire import ApiCall, Proceed
 from local.organisation import organisation
 from local.organisation.prediction import OUTCOMES, Kind
 from models.outcome import Outcome
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import Deployment, Event, finding_of
 from tests.functional.holders import attach_to_classic
 
 ROLE = "iam26-member"

@@ -15,15 +15,8 @@ from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import make_certificate
 from models.expiry import MOVE_TO_ACM
-from tests.builders import read_sample_event
-from tests.functional.deployment import (
-    BUCKET,
-    MEMBER_ACCOUNT,
-    Deployment,
-    Event,
-    arn_of,
-    finding_of,
-)
+from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT, read_sample_event
+from tests.functional.deployment import BUCKET, Deployment, Event, arn_of, finding_of
 from tests.functional.holders import ATTACHMENTS
 
 Metadata = dict[str, Any]
@@ -52,19 +45,19 @@ def without_time(fields: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name != "iam26CheckedAt"}
 
 
-# Each door's envelope of an Imported event's finding.
-DOORS: dict[str, Callable[[Event], Event]] = {
+# Each entry point's envelope of an Imported event's finding.
+ENVELOPES: dict[str, Callable[[Event], Event]] = {
     "imported": lambda event: event,
     "button": lambda event: seed.custom_action_event(finding_of(event)),
     "sweep": lambda event: event | {"source": "iam26-remediation", "detail-type": "IAM.26 Sweep"},
 }
 
 
-class TestDoors:
+class TestEntryPoints:
     """Whichever way a finding comes in, its path is the same."""
 
     @pytest.mark.parametrize(
-        ("door", "status"),
+        ("entry_point", "status"),
         [
             ("imported", "NEW"),
             ("sweep", "NEW"),
@@ -73,41 +66,43 @@ class TestDoors:
             ("button", "RESOLVED"),
         ],
     )
-    def test_every_door(self, deployment: Deployment, door: str, status: str) -> None:
+    def test_every_entry_point(self, deployment: Deployment, entry_point: str, status: str) -> None:
         """A finding, a pressed button and the sweep end in the same delete."""
         certificate = deployment.upload("old-web")
         event = deployment.report(certificate["Arn"], workflow_status=status)
 
-        assert deployment.handle_batch(DOORS[door](event)) == []
+        assert deployment.handle_batch(ENVELOPES[entry_point](event)) == []
 
         assert deployment.certificates() == set()
         assert deployment.status(event) == "RESOLVED"
 
     @pytest.mark.parametrize("status", ["NOTIFIED", "RESOLVED"])
-    @pytest.mark.parametrize("door", ["imported", "sweep"])
-    def test_taken_while_it_waited(self, deployment: Deployment, door: str, status: str) -> None:
+    @pytest.mark.parametrize("entry_point", ["imported", "sweep"])
+    def test_taken_while_it_waited(
+        self, deployment: Deployment, entry_point: str, status: str
+    ) -> None:
         """What somebody else took or closed is left as it is, queued or bare."""
         event = deployment.report(deployment.upload("old-web")["Arn"])
         deployment.edit_finding(event, Workflow={"Status": status})
         before = deployment.finding(event)
 
-        assert deployment.handle_batch(DOORS[door](event)) == []
-        outcome = deployment.handle_one(DOORS[door](event))
+        assert deployment.handle_batch(ENVELOPES[entry_point](event)) == []
+        outcome = deployment.handle_one(ENVELOPES[entry_point](event))
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("refused", status)
         assert deployment.finding(event) == before
         assert deployment.certificates() == {"old-web"}
         assert deployment.messages() == []
 
-    @pytest.mark.parametrize("door", ["imported", "sweep"])
-    def test_ours_comes_again(self, deployment: Deployment, door: str) -> None:
+    @pytest.mark.parametrize("entry_point", ["imported", "sweep"])
+    def test_ours_is_redelivered(self, deployment: Deployment, entry_point: str) -> None:
         """A finding that we set to NOTIFIED ourselves is worked on again."""
         deployment.configure(MODE="DryRun")
         event = deployment.report(deployment.upload("old-web")["Arn"])
         assert deployment.handle_one(event)["outcome"] == "would-delete"
         deployment.configure(MODE="Enforce")
 
-        assert deployment.handle_batch(DOORS[door](event)) == []
+        assert deployment.handle_batch(ENVELOPES[entry_point](event)) == []
 
         assert deployment.certificates() == set()
         assert deployment.status(event) == "RESOLVED"
@@ -154,7 +149,7 @@ class TestDoors:
         compliance = {"Status": "FAILED", "SecurityControlId": "ELB.2"}
         event = deployment.report(deployment.upload("old-web")["Arn"], Compliance=compliance)
 
-        outcome = deployment.handle_one(DOORS["button"](event))
+        outcome = deployment.handle_one(ENVELOPES["button"](event))
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("refused", "NEW")
         assert "control ELB.2" in outcome["reason"]
@@ -220,7 +215,7 @@ class TestDeleted:
         assert deployment.handle_one(event)["outcome"] == "deleted"
 
     def test_two_findings_of_one_event(self, deployment: Deployment) -> None:
-        """A bare event with two findings about one certificate gives both the same outcome."""
+        """A bare event with two findings about one certificate has one outcome for both."""
         certificate = deployment.upload("old-web")
         event = deployment.report(certificate["Arn"], standard="cis-3.0")
         twin = deployment.report(certificate["ServerCertificateName"], standard="cis-5.0")
@@ -358,7 +353,7 @@ class TestDeleted:
         assert record["regionsOutOfScope"] == left_out
 
     def test_people_are_told(self, deployment: Deployment) -> None:
-        """One message an account and outcome lists the certificates."""
+        """One message per account and outcome lists the certificates."""
         certificates = [deployment.upload(name) for name in ("old-web", "old-api")]
         events = [deployment.report(one["Arn"]) for one in certificates]
 
@@ -390,7 +385,7 @@ class TestDeleted:
     ) -> None:
         """China and GovCloud work alike; CloudFront is asked only where there is one."""
         aws.knobs.enabled_regions = (home,)
-        deployment = Deployment(aws, monkeypatch, home)
+        deployment = Deployment(aws, monkeypatch, home=home)
         deployment.create()
         certificate = deployment.upload("old-web", path="/team/")
         assert certificate["Arn"].startswith(f"arn:{partition}:iam::")
@@ -409,7 +404,7 @@ class TestDeleted:
     def test_use_in_china(self, aws: Aws, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         """In China, too, a certificate in use stays, CloudFront included."""
         aws.knobs.enabled_regions = ("cn-north-1", "cn-northwest-1")
-        deployment = Deployment(aws, monkeypatch, "cn-north-1")
+        deployment = Deployment(aws, monkeypatch, home="cn-north-1")
         deployment.create()
         certificate = deployment.upload("busy")
 
@@ -464,7 +459,7 @@ class TestWouldDelete:
         assert [one["outcome"] for one in outcomes] == ["would-delete", "already-gone"]
 
     def test_enforcing_afterwards_deletes(self, deployment: Deployment) -> None:
-        """A finding that a dry run set to NOTIFIED is worked on when it comes again."""
+        """A finding that a dry run set to NOTIFIED is worked on when it is redelivered."""
         event = deployment.report(deployment.upload("old-web")["Arn"])
         deployment.configure(MODE="DryRun")
         deployment.handle(event)
@@ -678,7 +673,7 @@ class TestUnverified:
             ("no-such-name", "no certificate is named no-such-name"),
             (f"AWS::::Account:{OWN_ACCOUNT}", "AWS::::Account"),
             ("arn:aws:s3:::bucket", "arn:aws:s3:::bucket"),
-            (arn_of("web", account_id="999988887777"), "999988887777"),
+            (arn_of("web", account_id=OTHER_ACCOUNT), OTHER_ACCOUNT),
             (f"arn:aws-cn:iam::{OWN_ACCOUNT}:server-certificate/web", "aws-cn"),
             (f"arn:aws:iam::{OWN_ACCOUNT}:role/web", "role/web"),
             ("w" * 129, "w" * 40),
@@ -927,7 +922,7 @@ class Situation:
     use: str | None = None
 
     def arrange(self, deployment: Deployment) -> Event:
-        """Let it be so, and give the event of a finding about it."""
+        """Let it be so, and return the event of a finding about it."""
         deployment.configure(**self.settings)
         certificate = deployment.upload("web", **self.upload)
         if self.use:

@@ -25,7 +25,7 @@ UNLISTED = "mx-central-1"
 
 
 def match(**wanted: object) -> Callable[[Mapping[str, Any]], bool]:
-    """Tell whether the parameters of a call are these, among others."""
+    """Return whether the parameters of a call are these, among others."""
     return lambda params: wanted.items() <= params.items()
 
 
@@ -184,7 +184,7 @@ class TestEndpoints:
         assert outcome["references"] == [f"AppSync custom domain young.example.com in {UNLISTED}"]
 
     def test_lost_after_an_answer(self, deployment: Deployment) -> None:
-        """An endpoint that answered before is offered: what it does not answer now, comes again."""
+        """An endpoint that answered before is offered: what it does not answer now is retried."""
         deployment.aws.knobs.only_offered_regions = False
         certificate = deployment.upload("old-web")
         seed.create_environment(
@@ -390,7 +390,7 @@ class TestTime:
     """Time that runs out, and proof that grows old."""
 
     def test_no_time_left(self, deployment: Deployment) -> None:
-        """An invocation about to end begins no account; its findings come again untouched."""
+        """An invocation about to end begins no account; its findings are redelivered untouched."""
         event = deployment.report(deployment.upload("old-web")["Arn"])
         batch = seed.sqs_batch([event])
 
@@ -428,7 +428,7 @@ class TestTime:
     def test_no_time_left_for_the_next(
         self, deployment: Deployment, stopwatch: SimpleNamespace
     ) -> None:
-        """What was done in time is reported; the certificates after it come again untouched."""
+        """What was done in time is reported; the certificates after it are retried untouched."""
         events = [deployment.report(deployment.upload(name)["Arn"]) for name in ("one", "two")]
         batch = seed.sqs_batch(events)
         pass_time = faults.Then(lambda: setattr(stopwatch, "seconds", 55.0))

@@ -1,4 +1,4 @@
-"""The sweep: what is still open comes again, what is not ours or not open stays where it is."""
+"""The sweep: what is still open is retried, what is not ours or not open stays where it is."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,8 @@ from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures.context import Context
 from local.fixtures.mapping import EventSourceMapping, Message
 from models.errors import AwsCallError, SettingsError, TransientError
-from tests.functional.deployment import MEMBER_ACCOUNT, Deployment, Event, arn_of, finding_of
+from tests.builders import MEMBER_ACCOUNT
+from tests.functional.deployment import Deployment, Event, arn_of, finding_of
 from tests.functional.holders import attach_to_classic
 from tests.functional.page_size import small_pages
 

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from local import in_process
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 from local.aws.wire import Recording
 from tests.functional.deployment import Deployment, arn_of
 from tests.functional.holders import ATTACHMENTS
@@ -62,17 +61,17 @@ class Draft:
 
     @property
     def is_referenced(self) -> bool:
-        """Tell whether something names it by what it is called now."""
+        """Return whether something names it by what it is called now."""
         return any(not self.renamed or use.kind in BY_ID for use in self.uses)
 
     @property
     def leaves_dangling(self) -> bool:
-        """Tell whether something live goes on naming it by what it was called before."""
+        """Return whether something live goes on naming it by what it was called before."""
         return self.renamed and any(use.kind in LIVE for use in self.uses)
 
     @property
     def is_deletable(self) -> bool:
-        """Tell whether nothing about the certificate itself keeps it."""
+        """Return whether nothing about the certificate itself keeps it."""
         return (
             self.days <= -GRACE_DAYS
             and not self.exempt
@@ -117,7 +116,7 @@ class Scene:
 
     @property
     def has_gap(self) -> bool:
-        """Tell whether a proof of anything in this world lacks something."""
+        """Return whether a proof of anything in this world lacks something."""
         return any(draft.leaves_dangling for draft in self.drafts)
 
 
@@ -197,15 +196,6 @@ class World:
         """Return the account's IAM."""
         return self.client("iam")
 
-    def held_ids(self) -> set[str]:
-        """Return the ids of the certificates in IAM."""
-        pages = self.iam.get_paginator("list_server_certificates").paginate()
-        return {
-            one["ServerCertificateId"]
-            for page in pages
-            for one in page["ServerCertificateMetadataList"]
-        }
-
     def change(self, draft: Draft) -> None:
         """Do to a certificate what people do while an invocation is on its way."""
         name = draft.current_name
@@ -264,7 +254,7 @@ AFTER_THE_ACT = frozenset({"BatchUpdateFindings", "Publish"})
 
 def check_deletions(world: World, calls: Recording) -> None:
     """Hold that every certificate that went was proven expired and unused, and archived before."""
-    held = world.held_ids()
+    held = world.deployment.certificate_ids()
     for draft in world.scene.drafts:
         if draft.name in world.newcomers:
             assert world.newcomers[draft.name] in held, "replaced since the lookup"
@@ -308,7 +298,7 @@ def check_clean_candidates(world: World) -> None:
     """Hold that what nothing keeps is deleted."""
     if world.failed not in {None, *AFTER_THE_ACT} or world.scene.has_gap:
         return
-    held = world.held_ids()
+    held = world.deployment.certificate_ids()
     for draft in world.scene.drafts:
         if draft.is_deletable:
             event("a clean candidate")

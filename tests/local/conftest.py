@@ -4,22 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from pytest_socket import disable_socket, enable_socket
 
-from local import in_process
 from local.aws import faults
 from local.aws.patches.patch import Patch
-from local.aws.server import Aws
+from local.aws.server import Aws, in_process
 
 Unpatched = Callable[[Patch], AbstractContextManager[None]]
-
-
-@pytest.fixture(autouse=True)
-def no_sockets() -> Iterator[None]:
-    """Let nothing leave the process; an event loop needs a Unix socket pair."""
-    disable_socket(allow_unix_socket=True)
-    yield
-    enable_socket()
 
 
 @pytest.fixture

@@ -1,27 +1,18 @@
 """The demo: every outcome is the expected one, and it says so when one is not."""
 
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pytest_socket import enable_socket, socket_allow_hosts
 from rich.console import Console
 
 from local import demo
 from local.aws.server import Aws
 from local.demo import UNSEEN, Demo, Exhibit, Seen
 from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
 from models.outcome import Outcome
-
-
-@pytest.fixture
-def _sockets_of_this_machine() -> Iterator[None]:
-    enable_socket()
-    socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
-    yield
-    enable_socket()
 
 
 @pytest.fixture
@@ -35,7 +26,7 @@ def read(screen: Console) -> str:
     return screen.file.getvalue()
 
 
-@pytest.mark.usefixtures("_sockets_of_this_machine")
+@pytest.mark.allow_hosts(["127.0.0.1"])
 def test_every_outcome_is_the_expected_one(screen: Console) -> None:
     """The demo runs to its end, shows every scene, and ends with status 0."""
     assert demo.run_demo(screen) == 0
@@ -72,7 +63,7 @@ class TestSurprises:
     def exhibit(self, aws: Aws) -> Exhibit:
         """A certificate that is deleted, and its finding, which says so."""
         certificate = seed.plant_certificate("web", expires=datetime.now(UTC))
-        finding = seed.make_finding(certificate["Arn"], workflow_status="RESOLVED")
+        finding = make_raw_finding(certificate["Arn"], workflow_status="RESOLVED")
         aws.import_findings([finding])
         aws.client("iam").delete_server_certificate(ServerCertificateName="web")
         return Exhibit("unused", "web", [finding], Outcome.DELETED)

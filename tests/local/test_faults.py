@@ -526,7 +526,7 @@ def find_region_without(service: str) -> str:
 
 
 class TestElbRateLimit:
-    """ELB's bucket of 40 that refills at 10 a second, an account, Region and generation."""
+    """ELB's bucket of 40 that refills at 10 a second, per account, Region and generation."""
 
     @pytest.fixture
     def clock(self) -> Iterator[time_machine.Traveller]:

@@ -14,6 +14,7 @@ from local.aws.patches.patch import ApiError
 from local.aws.server import Aws
 from local.fixtures import seed
 from local.fixtures.certificates import CertificateFiles, make_certificate
+from tests.builders import MEMBER_ACCOUNT
 from tests.functional.holders import ATTACHMENTS
 from tests.local.answers import NOT_IMPLEMENTED, code_of, message_of
 from tests.local.conftest import Unpatched
@@ -23,7 +24,6 @@ EXPIRES = datetime(2095, 3, 1, 12, 30, tzinfo=UTC)
 # What moto says of every certificate.
 MOTO_EXPIRES = datetime(2012, 5, 8, 1, 2, 3, 4000, tzinfo=UTC)
 MOTO_ID = "ASCACKCEVSQ6C2EXAMPLE"
-OTHER_ACCOUNT = "444455556666"
 
 
 def make_files(**more: Any) -> CertificateFiles:
@@ -31,7 +31,7 @@ def make_files(**more: Any) -> CertificateFiles:
 
 
 def make_other_key() -> str:
-    """Give a private key that belongs to none of our certificates."""
+    """Return a private key that belongs to none of our certificates."""
     return (
         ec.generate_private_key(ec.SECP256R1())
         .private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -194,7 +194,7 @@ class TestUpload:
     def test_another_account_may_use_the_name(self, aws: Aws) -> None:
         """Names are unique in an account, not beyond it."""
         upload(aws, "web")
-        upload(aws, "web", account_id=OTHER_ACCOUNT)
+        upload(aws, "web", account_id=MEMBER_ACCOUNT)
 
 
 class TestPlant:
@@ -212,8 +212,8 @@ class TestPlant:
 
     def test_a_planted_certificate_is_where_it_was_planted(self, aws: Aws) -> None:
         """Account and partition are those of whoever would have uploaded it."""
-        planted = seed.plant_certificate("web", account_id=OTHER_ACCOUNT, region="us-gov-west-1")
-        there = aws.client("iam", account_id=OTHER_ACCOUNT, region="us-gov-west-1")
+        planted = seed.plant_certificate("web", account_id=MEMBER_ACCOUNT, region="us-gov-west-1")
+        there = aws.client("iam", account_id=MEMBER_ACCOUNT, region="us-gov-west-1")
         [listed] = there.list_server_certificates()["ServerCertificateMetadataList"]
         assert listed == planted
         assert list_names(aws) == []
@@ -448,7 +448,7 @@ class TestDelete:
         """A load balancer of another account does not hold a certificate of ours."""
         certificate = upload(aws, "web")
         seed.create_classic_load_balancer(
-            aws.client, "edge", certificate["Arn"], account_id=OTHER_ACCOUNT
+            aws.client, "edge", certificate["Arn"], account_id=MEMBER_ACCOUNT
         )
         assert delete_code(aws, "web") == "OK"
 

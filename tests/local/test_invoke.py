@@ -1,19 +1,17 @@
 """`python -m local invoke`: what it takes, what it prints, and where Docker is for it."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_socket import enable_socket, socket_allow_hosts
 from rich.console import Console
 
-from local import in_process
 from local.artifact.invoke import read_sample, run_invoke
 from local.artifact.runtime import InDocker, Invocation, Runtime, Variables
 from local.artifact.template import PROJECT
+from local.aws.server import in_process
 from models.settings import Mode
 
 EVENTS = PROJECT / "events"
@@ -40,14 +38,6 @@ class FakeRuntime:
 @pytest.fixture
 def screen() -> Console:
     return Console(file=io.StringIO(), width=300)
-
-
-@pytest.fixture
-def _sockets_of_this_machine() -> Iterator[None]:
-    enable_socket()
-    socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
-    yield
-    enable_socket()
 
 
 def read(screen: Console) -> str:
@@ -101,12 +91,12 @@ def test_each_sample_event_is_taken(path: Path) -> None:
     assert sample.findings
 
 
-@pytest.mark.usefixtures("_sockets_of_this_machine")
+@pytest.mark.allow_hosts(["127.0.0.1"])
 class TestRun:
     """What is printed of an invocation, over a runtime that only answers."""
 
     def run(self, screen: Console, name: str, came: Invocation, mode: Mode) -> FakeRuntime:
-        """Run an event over a function that answers so, and give what it was run with."""
+        """Run an event over a function that answers so, and return what it was run with."""
         runtime = FakeRuntime(came)
         assert run_invoke(EVENTS / name, mode, screen, lambda: runtime) == 0
         return runtime

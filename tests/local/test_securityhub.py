@@ -11,19 +11,19 @@ import time_machine
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT, Unprocessed
 from local.aws.patches.securityhub import PATCH
 from local.aws.server import Aws
-from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
+from tests.builders import MEMBER_ACCOUNT
 from tests.local.answers import code_of, message_of
 from tests.local.conftest import Unpatched
 
 ACTION = {"Name": "Delete expired cert", "Description": "…", "Id": "DeleteExpiredCert"}
 ACTION_ARN = f"arn:aws:securityhub:{HOME_REGION}:{OWN_ACCOUNT}:action/custom/{ACTION['Id']}"
-MEMBER_ACCOUNT = "444455556666"
 
 Finding = dict[str, Any]
 
 
 def make_finding(name: str, **fields: Any) -> Finding:
-    return seed.make_finding(f"arn:aws:iam::{OWN_ACCOUNT}:server-certificate/{name}", **fields)
+    return make_raw_finding(f"arn:aws:iam::{OWN_ACCOUNT}:server-certificate/{name}", **fields)
 
 
 def identify(*findings: Finding) -> list[dict[str, str]]:
@@ -382,7 +382,7 @@ class TestUpdateDelay:
 class TestImportedEvents:
     """EventBridge hears of every finding that is imported or updated."""
 
-    def test_an_import_emits_one_event_a_finding(self, aws: Aws) -> None:
+    def test_an_import_emits_one_event_per_finding(self, aws: Aws) -> None:
         """The event carries the finding and names it among its resources."""
         url = listen(aws, {"detail-type": ["Security Hub Findings - Imported"]})
         findings = [make_finding("a"), make_finding("b")]

@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from pytest_socket import enable_socket, socket_allow_hosts
 
+from local.artifact.sam import find_port
 from local.aws import faults
 from local.aws.server import LocalAws, LocalAwsError
 from local.fixtures import seed
 from local.serve import serve
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 # Where modules of this repository are found.
 ROOT = Path(__file__).parents[2]
@@ -31,21 +33,6 @@ try:
 except iam.exceptions.NoSuchEntityException:
     print("NoSuchEntity")
 """
-
-
-@pytest.fixture(autouse=True)
-def no_sockets() -> Iterator[None]:
-    """Let sockets reach this machine alone."""
-    enable_socket()
-    socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
-    yield
-    enable_socket()
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -150,7 +137,7 @@ def test_a_taken_port_is_one_clear_error() -> None:
 
 def test_a_port_is_free_again_afterwards() -> None:
     """Nothing listens after the block, and a server can start on the same port right away."""
-    port = find_free_port()
+    port = find_port()
     for _ in range(2):
         with LocalAws(port=port) as aws:
             assert aws.endpoint_url == f"http://127.0.0.1:{port}"
@@ -161,7 +148,7 @@ def test_a_port_is_free_again_afterwards() -> None:
 
 def test_started_by_hand_it_serves_other_processes_until_it_is_stopped() -> None:
     """The printed lines direct another process here; SIGTERM ends the server with status 0."""
-    port = find_free_port()
+    port = find_port()
     with start("--port", str(port)) as server:
         exports = read_exports(server)
         assert f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}\n" in exports
@@ -181,7 +168,7 @@ from datetime import UTC, datetime
 for one in boto3.client("iam").list_server_certificates()["ServerCertificateMetadataList"]:
     print(one["Arn"], one["Expiration"] < datetime.now(UTC))
 """
-    port = str(find_free_port())
+    port = str(find_port())
     with start("--port", port, "--plant", "web", "--plant", "/old/shop") as server:
         found = run_in_shell(read_exports(server), code).splitlines()
     arn = "arn:aws:iam::111122223333:server-certificate"

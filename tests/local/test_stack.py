@@ -8,8 +8,9 @@ import pytest
 
 from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws
-from local.fixtures import deploy, seed
+from local.fixtures import deploy
 from local.fixtures.context import Context
+from local.fixtures.findings import make_raw_finding
 from local.fixtures.mapping import EventSourceMapping, take_messages
 from local.fixtures.stack import PROJECT, Stack, load_stack
 
@@ -56,19 +57,19 @@ class TestRules:
     def test_a_finding_of_the_control_does(self, aws: Aws) -> None:
         """The rule for new findings is the template's."""
         stack = create(aws, load_stack())
-        aws.import_findings([seed.make_finding("old-web")])
+        aws.import_findings([make_raw_finding("old-web")])
         assert count_messages(aws, stack) == 1
 
     def test_a_changed_pattern_changes_that(self, aws: Aws, change: Change) -> None:
         """With another control in the template, the finding is not for its rule any more."""
         stack = create(aws, change("SecurityControlId: [IAM.26]", "SecurityControlId: [IAM.8]"))
-        aws.import_findings([seed.make_finding("old-web")])
+        aws.import_findings([make_raw_finding("old-web")])
         assert count_messages(aws, stack) == 0
 
     def test_a_parameter_disables_the_rule(self, aws: Aws) -> None:
         """Without automatic remediation nothing arrives by itself, but the button still works."""
         stack = create(aws, load_stack(AutoRemediation="Disabled"))
-        finding = seed.make_finding("old-web")
+        finding = make_raw_finding("old-web")
         aws.import_findings([finding])
         assert count_messages(aws, stack) == 0
 

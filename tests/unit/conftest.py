@@ -1,10 +1,9 @@
-"""Unit tests reach nothing outside of their process."""
+"""How many examples a property is tried with."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
-from pytest_socket import disable_socket
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("default", deadline=None)
@@ -23,8 +22,3 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing changes while a unit test waits."""
     monkeypatch.setattr("handlers.remediation.absence.OTHERS_SETTLE_AFTER_SECONDS", (0, 0))
-
-
-@pytest.fixture(autouse=True)
-def _no_sockets() -> None:
-    disable_socket(allow_unix_socket=True)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from handlers.remediation.cases import Arrival, Postponed, Results
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import ServerCertificate
 from models.errors import AwsCallError, TransientError
 from models.events import EntryPoint
@@ -15,7 +16,8 @@ from models.finding import Compliance, Finding, Resource, Workflow, WorkflowStat
 from models.outcome import Outcome
 from models.reference import Gap, Reference
 from models.settings import Mode, Settings
-from tests.fakes import NOW, OWN_ACCOUNT, World, make_arrival
+from tests.builders import NOW, OTHER_ACCOUNT
+from tests.fakes import World, make_arrival
 
 PRODUCT = "arn:aws:securityhub:us-east-1::product/aws/securityhub"
 GRACE_DAYS = 10
@@ -103,7 +105,7 @@ def references(draw: st.DrawFn, certificates: Sequence[ServerCertificate]) -> Re
                 make_arn(one.name, "/elsewhere/"),
                 make_arn("renamed-since", "/"),
                 f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/abc",
-                f"arn:aws:iam::999988887777:server-certificate/{one.name}",
+                f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/{one.name}",
                 make_arn(one.id, "/"),
                 one.name,
                 "Invalid-Certificate",

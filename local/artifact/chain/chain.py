@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +17,13 @@ from botocore.exceptions import ClientError
 
 from local.artifact.chain.bridge import Bridge
 from local.artifact.image import find_python
-from local.artifact.sam import SAM, find_port, make_environment, wait_for_port
+from local.artifact.sam import SAM, find_port, make_sam_environment, wait_for_port
 from local.artifact.template import BUILT, PROJECT, read_template, write_template
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.running import Running
 from local.aws.server import LocalAws
+from local.fixtures.deploy import read_archive
+from local.fixtures.mapping import take_messages
 
 MINISTACK_PYTHON = PROJECT / ".venv-e2e" / "bin" / "python"
 FRONT = Path(__file__).with_name("front.py")
@@ -86,7 +88,7 @@ class Chain(Running):
         return url
 
     def client(self, service: str) -> Any:
-        """Give a client of the half that carries events, with all permissions."""
+        """Return a client of the half that carries events, with all permissions."""
         session: Any = self._session  # any service, which its stubs cannot say
         return session.client(
             service,
@@ -123,7 +125,7 @@ class Chain(Running):
     def environment(self) -> dict[str, str]:
         """Return the environment that directs SAM CLI here, with all permissions."""
         credentials = {"AWS_ACCESS_KEY_ID": OWN_ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
-        return make_environment(self.url) | credentials
+        return make_sam_environment(self.url) | credentials
 
     def _run_sam(self, *arguments: str | Path) -> None:
         done = subprocess.run(  # noqa: S603 - our own SAM CLI
@@ -141,32 +143,24 @@ class Chain(Running):
     # What is there
 
     def find_resource(self, logical_id: str) -> str:
-        """Give the physical id of a resource of the stack."""
+        """Return the physical id of a resource of the stack."""
         found = self.client("cloudformation").describe_stack_resource(
             StackName=STACK, LogicalResourceId=logical_id
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def count_messages(self, queue_url: str) -> int:
-        """Give how many messages a queue holds, those in flight included."""
+        """Return how many messages a queue holds, those in flight included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def read_messages(self, queue_url: str) -> list[dict[str, Any]]:
         """Take all messages that are visible off a queue."""
-        sqs = self.client("sqs")
-        taken: list[dict[str, Any]] = []
-        while got := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            for message in got:
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-            taken += got
-        return taken
+        return take_messages(self.client("sqs"), queue_url)
 
     def read_log(self) -> str:
-        """Give what the functions have logged."""
+        """Return what the functions have logged."""
         logs = self.client("logs")
         lines = []
         for group in logs.describe_log_groups()["logGroups"]:
@@ -180,7 +174,7 @@ class Chain(Running):
     def wait_for(
         self, what: str, read: Callable[[], Value | None], seconds: float = WAIT_SECONDS
     ) -> Value:
-        """Give what `read` gives once it is something; raise ChainError with the log if never."""
+        """Return what `read` returns once it is true; raise ChainError with the log if never."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if value := read():
@@ -194,7 +188,7 @@ class Chain(Running):
         self.client("sqs").send_message_batch(QueueUrl=self.outputs["QueueUrl"], Entries=entries)
 
     def subscribe(self) -> str:
-        """Subscribe a queue to the topic, and give its URL."""
+        """Subscribe a queue to the topic, and return its URL."""
         arn = f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:inbox"
         policy = {
             "Version": "2012-10-17",
@@ -214,13 +208,8 @@ class Chain(Running):
         return url
 
     def read_archive(self) -> dict[str, dict[str, Any]]:
-        """Give the archive's records by key."""
-        s3, bucket = self.client("s3"), self.outputs["ArchiveBucketName"]
-        listed: Iterable[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return {
-            one["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
-            for one in listed
-        }
+        """Return the archive's records by key."""
+        return read_archive(self.client("s3"), self.outputs["ArchiveBucketName"])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""ministack with one front door: runs in an environment of its own, as a script.
+"""ministack with one entry point: runs in an environment of its own, as a script.
 
 What ministack lacks (server certificates, Security Hub, what can refer to a certificate) it passes
 on to the patched moto, once ministack's own IAM has allowed the call to the function's role.
@@ -100,11 +100,11 @@ class Front:
         return service if service in PASSED_ON else None
 
     def _refuse(self, call: Call) -> Answer | None:
-        """Give AWS's refusal if the caller's role does not allow the call."""
+        """Return AWS's refusal if the caller's role does not allow the call."""
         evaluator, router = self._core["iam_evaluator"], self._core["router"]
         query = parse_qs(call.query, keep_blank_values=True)
         key = router.extract_access_key_id(call.headers, query)
-        scope_of = self._ministack._request_account_scope  # noqa: SLF001 - as its own door does
+        scope_of = self._ministack._request_account_scope  # noqa: SLF001 - as its own entry point does
         self._core["responses"].set_request_account_id(scope_of(key))
         self._core["responses"].set_request_region(router.extract_region(call.headers, query))
         evaluator.pin_request_caller(call.headers, query)

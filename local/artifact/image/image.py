@@ -24,7 +24,7 @@ CHANGES = (
 
 
 def has_docker() -> bool:
-    """Tell whether a Docker daemon answers."""
+    """Return whether a Docker daemon answers."""
     if not shutil.which("docker"):
         return False
     asked = subprocess.run(["docker", "info"], capture_output=True, check=False)  # noqa: S607
@@ -32,18 +32,18 @@ def has_docker() -> bool:
 
 
 def has_image() -> bool:
-    """Tell whether the image is here, AWS's or the stand-in."""
+    """Return whether the image is here, AWS's or the stand-in."""
     return _inspect(IMAGE) is not None
 
 
 def is_stand_in() -> bool:
-    """Tell whether the image that is here was made by us."""
+    """Return whether the image that is here was made by us."""
     found = _inspect(IMAGE)
     return bool(found and LABEL in (found["Config"].get("Labels") or {}))
 
 
 def import_image() -> str:
-    """Make the stand-in, under the name of AWS's image, and give that name."""
+    """Make the stand-in, under the name of AWS's image, and return that name."""
     if not has_docker():
         raise LambdaImageError("No Docker daemon answers: as root, `dockerd &` starts one")
     if has_image() and not is_stand_in():

@@ -9,9 +9,10 @@ import pytest
 from handlers.aws.account import Identity
 from handlers.aws.archive import Archive
 from handlers.aws.certificates import Certificates
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier
 from models.errors import AwsCallError
-from tests.builders import ACCOUNT, CERTIFICATE_ID, NOW, make_arn
+from tests.builders import CERTIFICATE_ID, NOW, make_arn
 from tests.unit.aws.scripted import Answer, ScriptedAws
 
 METADATA = {
@@ -120,10 +121,10 @@ class TestCertificates:
 
 def list_archive(body: str) -> None:
     answers = {"ListObjectsV2": f"<ListBucketResult>{body}</ListBucketResult>"}
-    archive = Archive(ScriptedAws(answers).make_clients(), "archive", lambda: ACCOUNT)
+    archive = Archive(ScriptedAws(answers).make_clients(), "archive", lambda: OWN_ACCOUNT)
     identifier = CertificateIdentifier.parse(make_arn())
     assert identifier is not None
-    archive.list_records(ACCOUNT, identifier, NOW)
+    archive.list_records(OWN_ACCOUNT, identifier, NOW)
 
 
 def read_own_id(answer: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from handlers.aws.findings import Findings
+from local.aws.knobs import OWN_ACCOUNT
 from models.errors import AwsCallError, EventError
 from models.finding import Finding, FindingKey, Stranger
-from tests.builders import ACCOUNT, PRODUCT_ARN, make_finding, make_raw_finding
+from tests.builders import PRODUCT_ARN, make_finding, make_raw_finding
 from tests.unit.aws.scripted import Answer, ScriptedAws
 
 OTHER_REGION = "arn:aws:securityhub:eu-west-1::product/aws/securityhub"
@@ -107,7 +108,7 @@ class TestRead:
 
 SEARCHES: dict[str, Callable[[Findings], list[Finding | EventError]]] = {
     "failed": lambda findings: [one for page in findings.search_failed() for one in page],
-    "suppressed": lambda findings: findings.list_suppressed(ACCOUNT),
+    "suppressed": lambda findings: findings.list_suppressed(OWN_ACCOUNT),
 }
 
 

@@ -12,12 +12,13 @@ from handlers.aws.references import (
     distributions,
     load_balancer_listeners,
 )
+from local.aws.knobs import OWN_ACCOUNT
 from models.reference import References
-from tests.builders import ACCOUNT, CERTIFICATE_ID, OTHER_ACCOUNT, make_arn, make_certificate
+from tests.builders import CERTIFICATE_ID, OTHER_ACCOUNT, make_arn, make_certificate
 from tests.unit.aws.scripted import ScriptedAws
 from tests.unit.aws.worlds import CASES
 
-ACM_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
+ACM_ARN = f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/0a1b2c3d"
 CERTIFICATE = make_certificate()
 
 INVALID_CERTIFICATE = """
@@ -46,7 +47,7 @@ INVALID_CERTIFICATE = """
 
 UNDERSTOOD = {
     "ACM": ACM_ARN,
-    "ACM in China": f"arn:aws-cn:acm:cn-north-1:{ACCOUNT}:certificate/0a1b2c3d",
+    "ACM in China": f"arn:aws-cn:acm:cn-north-1:{OWN_ACCOUNT}:certificate/0a1b2c3d",
     "another id": "ASCAEXAMPLE0000000099",
 }
 DANGLING = {
@@ -54,7 +55,7 @@ DANGLING = {
     "Invalid-Certificate": "Invalid-Certificate",
     "unknown ARN": make_arn("renamed-since"),
     "unknown name": "renamed-since",
-    "another service's ARN": f"arn:aws:acm-pca:us-east-1:{ACCOUNT}:certificate-authority/1",
+    "another service's ARN": f"arn:aws:acm-pca:us-east-1:{OWN_ACCOUNT}:certificate-authority/1",
     "ACM without an account": "arn:aws:acm:us-east-1::certificate/1",
     "nothing": None,
     "empty": "",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.archive import (
     ArchiveRecord,
     ArchiveState,
@@ -20,7 +21,6 @@ from models.archive import (
 from models.certificate import CertificateFiles, CertificateIdentifier, ServerCertificate
 from models.reference import Coverage, CoverageState
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     make_arn,
@@ -148,24 +148,23 @@ def test_body_stays_out_of_errors() -> None:
 def test_key(name: str) -> None:
     """A record's key names account, certificate name and certificate id."""
     certificate = make_certificate(name)
-    assert (
-        compose_key(ACCOUNT, certificate) == f"certificates/{ACCOUNT}/{name}/{CERTIFICATE_ID}.json"
-    )
+    key = compose_key(OWN_ACCOUNT, certificate)
+    assert key == f"certificates/{OWN_ACCOUNT}/{name}/{CERTIFICATE_ID}.json"
 
 
 def test_key_does_not_depend_on_the_path() -> None:
     """A certificate that was moved to another path keeps its key: names are unique."""
     moved = make_certificate(path="/new/place/")
-    assert compose_key(ACCOUNT, moved) == compose_key(ACCOUNT, make_certificate())
+    assert compose_key(OWN_ACCOUNT, moved) == compose_key(OWN_ACCOUNT, make_certificate())
 
 
 def test_prefix_is_of_one_name_alone() -> None:
     """The prefix of one certificate's records is no prefix of those of a longer name."""
     longer = make_certificate("web-2")
-    assert not compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT, "web"))
-    assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT, "web-2"))
-    assert compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT))
-    assert not compose_key(ACCOUNT, longer).startswith(compose_prefix(ACCOUNT[:-1]))
+    assert not compose_key(OWN_ACCOUNT, longer).startswith(compose_prefix(OWN_ACCOUNT, "web"))
+    assert compose_key(OWN_ACCOUNT, longer).startswith(compose_prefix(OWN_ACCOUNT, "web-2"))
+    assert compose_key(OWN_ACCOUNT, longer).startswith(compose_prefix(OWN_ACCOUNT))
+    assert not compose_key(OWN_ACCOUNT, longer).startswith(compose_prefix(OWN_ACCOUNT[:-1]))
 
 
 def vouch(

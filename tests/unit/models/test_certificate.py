@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateArn, CertificateIdentifier, IdentifierKind
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     EXPIRATION,
     NOW,
@@ -41,7 +41,7 @@ class TestArn:
     def test_every_part_is_read(self, partition: str, path: str, name: str) -> None:
         """Every path and name that IAM allows is read back from an ARN."""
         text = make_arn(name, path=path, partition=partition)
-        assert CertificateArn.parse(text) == (partition, ACCOUNT, path, name)
+        assert CertificateArn.parse(text) == (partition, OWN_ACCOUNT, path, name)
 
     @pytest.mark.parametrize(
         ("path", "name"),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier, IdentifierKind
 from models.conclusions import (
     conclude_absent,
@@ -18,7 +19,6 @@ from models.conclusions import (
 from models.errors import AwsCallError
 from models.outcome import Conclusion, Outcome
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     EXPIRATION,
     NOW,
@@ -91,7 +91,7 @@ class TestAdvice:
         ("conclusion", "advice"),
         [
             (conclude_not_understood("x y"), "by hand"),
-            (conclude_other_account(ACCOUNT, "x"), "another account"),
+            (conclude_other_account(OWN_ACCOUNT, "x"), "another account"),
             (conclude_replaced(make_certificate(), make_certificate()), "finding of its own"),
             (conclude_absent(NAME), "by hand"),
         ],

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.digest import compose_digest
 from models.finding import Finding
 from models.outcome import Outcome
 from models.report import MESSAGE_BYTES, SUBJECT_LENGTH, Notification
-from tests.builders import ACCOUNT, NOW, OTHER_ACCOUNT, make_arn, make_finding
+from tests.builders import NOW, OTHER_ACCOUNT, make_arn, make_finding
 
 SINCE = NOW - timedelta(days=1)
 CHECKED = NOW - timedelta(hours=3)
@@ -27,7 +28,7 @@ CLOSED = [Outcome.DELETED, Outcome.ALREADY_GONE]
 
 
 def make_told(
-    outcome: str, name: str = "web", *, account_id: str = ACCOUNT, refers: str = "", **more: Any
+    outcome: str, name: str = "web", *, account_id: str = OWN_ACCOUNT, refers: str = "", **more: Any
 ) -> Finding:
     """Return a finding that this application examined at `CHECKED`."""
     arn = make_arn(name, account_id=account_id)
@@ -48,7 +49,7 @@ def make_told(
 
 
 def compose(*findings: Finding) -> Notification | None:
-    return compose_digest(ACCOUNT, findings, SINCE)
+    return compose_digest(OWN_ACCOUNT, findings, SINCE)
 
 
 def read_text(*findings: Finding) -> str:
@@ -70,7 +71,7 @@ def test_whole_message() -> None:
     )
 
     assert digest == Notification(
-        account_id=ACCOUNT,
+        account_id=OWN_ACCOUNT,
         outcome="digest",
         subject="IAM.26: 1 deleted, 3 in use, 1 unverified, 1 to be examined",
         text=f"""\
@@ -83,18 +84,18 @@ IAM.26: 1 deleted, 3 in use, 1 unverified, 1 to be examined.
 - to be examined: 1
 
 Deleted:
-Account {ACCOUNT} (1):
+Account {OWN_ACCOUNT} (1):
 - {make_arn("old")}
 
 In use:
-Account {ACCOUNT} (1):
+Account {OWN_ACCOUNT} (1):
 - {make_arn("shop")}: Classic Load Balancer shop:443 in us-east-1
 Account {OTHER_ACCOUNT} (2):
 - {make_arn("door", account_id=OTHER_ACCOUNT)}: CloudFront E2
 - {make_arn("till", account_id=OTHER_ACCOUNT)}: CloudFront E1
 
 Kept because the proof is incomplete:
-Account {ACCOUNT} (1):
+Account {OWN_ACCOUNT} (1):
 - {make_arn("mail")}: AppSync in eu-west-1: AccessDenied""",
     )
 

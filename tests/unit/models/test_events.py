@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.errors import EventError
 from models.events import (
     EntryPoint,
@@ -19,7 +20,7 @@ from models.events import (
     parse_record,
 )
 from models.finding import Finding, Stranger, WorkflowStatus
-from tests.builders import ACCOUNT, make_arn, make_raw_finding, read_sample_event
+from tests.builders import make_arn, make_raw_finding, read_sample_event
 
 SAMPLES = ("imported-consolidated", "custom-action-cis-5.0")
 
@@ -35,7 +36,7 @@ def make_event(*findings: Any, **overrides: Any) -> dict[str, Any]:
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "source": "aws.securityhub",
         "detail-type": "Security Hub Findings - Imported",
-        "account": ACCOUNT,
+        "account": OWN_ACCOUNT,
         "region": "us-east-1",
         "resources": [],
         "detail": {"findings": list(findings) or [make_raw_finding()]},
@@ -100,7 +101,7 @@ class TestSamples:
         """A sample event holds one failed IAM.26 finding about one certificate."""
         event = parse_event(read_sample_event(name))
         (finding,) = understand(event)
-        assert finding.account_id == ACCOUNT
+        assert finding.account_id == OWN_ACCOUNT
         assert finding.find_foreign_trait() is None
         assert finding.find_settled_trait() is None
         assert finding.resource_id == make_arn()

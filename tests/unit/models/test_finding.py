@@ -2,16 +2,10 @@
 
 import pytest
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import IdentifierKind
 from models.finding import FindingKey
-from tests.builders import (
-    ACCOUNT,
-    CERTIFICATE_ID,
-    OTHER_ACCOUNT,
-    PRODUCT_ARN,
-    make_arn,
-    make_finding,
-)
+from tests.builders import CERTIFICATE_ID, OTHER_ACCOUNT, PRODUCT_ARN, make_arn, make_finding
 
 
 class TestForeign:
@@ -33,8 +27,8 @@ class TestForeign:
     @pytest.mark.parametrize(
         "product_arn",
         [
-            f"arn:aws:securityhub:us-east-1:{ACCOUNT}:product/{ACCOUNT}/default",
-            f"arn:aws:securityhub:us-east-1:{ACCOUNT}:product/aws/securityhub",
+            f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/{OWN_ACCOUNT}/default",
+            f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/aws/securityhub",
             "arn:aws:securityhub:us-east-1::product/aws/securityhub/default",
             "arn:aws:securityhub:us-east-1::product/aws/securityhub-2",
             "arn:aws:securityhub:us-east-1::product/aws/guardduty",
@@ -81,7 +75,7 @@ class TestForeign:
     def test_generator_and_product_name_prove_nothing(self) -> None:
         """What an importer may write freely does not make a finding ours."""
         finding = make_finding(
-            ProductArn=f"arn:aws:securityhub:us-east-1:{ACCOUNT}:product/{ACCOUNT}/default",
+            ProductArn=f"arn:aws:securityhub:us-east-1:{OWN_ACCOUNT}:product/{OWN_ACCOUNT}/default",
             ProductName="Security Hub",
             CompanyName="AWS",
             GeneratorId="security-control/IAM.26",

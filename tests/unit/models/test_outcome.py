@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier
 from models.conclusions import (
     conclude_accepted,
@@ -29,7 +30,6 @@ from models.reference import Coverage, Gap, GapKind
 from models.report import CertificateReport, describe_fields, merge_fields
 from models.settings import Settings
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     EXPIRATION,
     NOW,
@@ -56,7 +56,7 @@ item_lists = st.lists(st.text("ab ", min_size=1, max_size=400), min_size=1, max_
 
 def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
     fields: dict[str, Any] = {
-        "account_id": ACCOUNT,
+        "account_id": OWN_ACCOUNT,
         "arn": make_arn(name),
         "resource_id": make_arn(name),
         "certificate_id": CERTIFICATE_ID,

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models.proof
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier, ServerCertificate
 from models.outcome import Conclusion, Outcome
 from models.proof import Candidate, Proof, identify, prove, prove_again, screen, screen_tags
 from models.reference import GLOBAL, Coverage, CoverageState, Gap, Reference, References
 from models.settings import Mode, Settings
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     OTHER_ACCOUNT,
@@ -110,7 +110,7 @@ class TestIdentify:
         assert isinstance(conclusion, Conclusion)
         assert conclusion.outcome is Outcome.UNVERIFIED
         assert arn in conclusion.note
-        assert f"account {ACCOUNT}" in conclusion.note
+        assert f"account {OWN_ACCOUNT}" in conclusion.note
 
     def test_another_partition(self) -> None:
         """A resource of another partition is unverified, and is named."""

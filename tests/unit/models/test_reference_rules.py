@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import ServerCertificate
 from models.errors import AwsCallError
 from models.reference import Gap, GapKind, Reference, References, select_identifiers, serves_tls
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
     OTHER_ACCOUNT,
@@ -21,7 +21,7 @@ from tests.builders import (
     make_references,
 )
 
-ACM_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d-0000"
+ACM_ARN = f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/0a1b2c3d-0000"
 
 
 def make_holder(identifier: str | None, *, live: bool = True) -> Reference:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.conclusions import conclude_in_use
 from models.outcome import Conclusion, Outcome
 from models.report import CertificateReport, compose_notification, describe_fields, merge_fields
-from tests.builders import ACCOUNT, CERTIFICATE_ID, NOW, make_arn, make_certificate
+from tests.builders import CERTIFICATE_ID, NOW, make_arn, make_certificate
 
 LONG_NAME = "n" * 128
 LONG_PATH = "/" + "p" * 498 + "/"
@@ -20,7 +21,7 @@ NOTIFYING = (Outcome.DELETED, Outcome.WOULD_DELETE, Outcome.IN_USE, Outcome.UNVE
 
 def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
     fields: dict[str, Any] = {
-        "account_id": ACCOUNT,
+        "account_id": OWN_ACCOUNT,
         "arn": make_arn(name),
         "resource_id": make_arn(name),
         "certificate_id": CERTIFICATE_ID,
@@ -93,7 +94,7 @@ class TestNotification:
         )
         arn = make_arn(LONG_NAME, path=LONG_PATH)
         report = make_report(arn=arn, conclusion=conclusion)
-        message = compose_notification(ACCOUNT, outcome, [(report, ["finding"] * 2)] * count)
+        message = compose_notification(OWN_ACCOUNT, outcome, [(report, ["finding"] * 2)] * count)
         assert 1 <= len(message.subject) <= 100
         assert message.subject.isascii()
         assert message.subject.isprintable()
@@ -102,16 +103,18 @@ class TestNotification:
     def test_lists_certificates(self) -> None:
         """The text names each certificate, says what came of it and names its findings."""
         reports = [(make_report("web"), ["finding/1", "finding/2"]), (make_report("api"), ["f/3"])]
-        message = compose_notification(ACCOUNT, Outcome.IN_USE, reports)
-        assert message.subject == f"IAM.26: 2 certificates expired but in use in account {ACCOUNT}"
-        assert (message.account_id, message.outcome) == (ACCOUNT, Outcome.IN_USE)
+        message = compose_notification(OWN_ACCOUNT, Outcome.IN_USE, reports)
+        assert (
+            message.subject == f"IAM.26: 2 certificates expired but in use in account {OWN_ACCOUNT}"
+        )
+        assert (message.account_id, message.outcome) == (OWN_ACCOUNT, Outcome.IN_USE)
         for report, finding_ids in reports:
             assert f"- {report.arn}\n  {report.conclusion.note}\n" in message.text
             assert all(f"  Finding: {one}\n" in message.text for one in finding_ids)
 
     def test_counts_what_it_leaves_out(self) -> None:
         """Of 5,000 certificates as many as fit are listed, and the others are counted."""
-        message = compose_notification(ACCOUNT, Outcome.IN_USE, [(make_report(), ["f"])] * 5000)
+        message = compose_notification(OWN_ACCOUNT, Outcome.IN_USE, [(make_report(), ["f"])] * 5000)
         shown = message.text.count("  Finding: ")
         assert shown > 700
         assert message.text.endswith(
@@ -126,17 +129,17 @@ class TestNotification:
                 (make_report(), ["f" * length]),
                 *[(make_report(f"web-{number}"), finding_ids) for number in range(30)],
             ]
-            message = compose_notification(ACCOUNT, Outcome.IN_USE, reports)
+            message = compose_notification(OWN_ACCOUNT, Outcome.IN_USE, reports)
             assert len(message.text.encode()) <= 256 * 1024
             assert "more: see their findings" in message.text
 
     def test_one_certificate(self) -> None:
         """One certificate is counted in the singular."""
-        message = compose_notification(ACCOUNT, Outcome.DELETED, [(make_report(), ["f"])])
-        assert message.subject == f"IAM.26: 1 certificate deleted in account {ACCOUNT}"
+        message = compose_notification(OWN_ACCOUNT, Outcome.DELETED, [(make_report(), ["f"])])
+        assert message.subject == f"IAM.26: 1 certificate deleted in account {OWN_ACCOUNT}"
 
     def test_certificate_without_arn(self) -> None:
         """A certificate that is not known is named as its finding names it."""
         report = make_report(arn=None, resource_id="AWS::::Account:1")
-        message = compose_notification(ACCOUNT, Outcome.UNVERIFIED, [(report, ["f"])])
+        message = compose_notification(OWN_ACCOUNT, Outcome.UNVERIFIED, [(report, ["f"])])
         assert "- AWS::::Account:1\n" in message.text

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.aws.knobs import OWN_ACCOUNT
 from models.events import FindingsEvent, SqsRecord, parse_findings, parse_record
 from models.finding import Finding
 from models.sweep import (
@@ -18,9 +19,9 @@ from models.sweep import (
     compose_messages,
     is_left_open,
 )
-from tests.builders import ACCOUNT, NOW, make_finding
+from tests.builders import NOW, make_finding
 
-ENVELOPE = Envelope(account=ACCOUNT, region="us-east-1", time=NOW)
+ENVELOPE = Envelope(account=OWN_ACCOUNT, region="us-east-1", time=NOW)
 
 fields = st.dictionaries(st.text(min_size=1, max_size=128), st.text(max_size=1024), max_size=5)
 
@@ -150,13 +151,13 @@ def test_has_the_form_of_an_event() -> None:
     [body] = compose_messages(ENVELOPE, make_findings(1))
     event = json.loads(body)
     [finding] = event.pop("detail")["findings"]
-    assert finding["AwsAccountId"] == ACCOUNT
+    assert finding["AwsAccountId"] == OWN_ACCOUNT
     assert event.pop("id")
     assert event == {
         "version": "0",
         "detail-type": "IAM.26 Sweep",
         "source": "iam26-remediation",
-        "account": ACCOUNT,
+        "account": OWN_ACCOUNT,
         "time": "2026-11-20T06:00:00Z",
         "region": "us-east-1",
         "resources": [],

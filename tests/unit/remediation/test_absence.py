@@ -6,6 +6,7 @@ import pytest
 
 from handlers.remediation.absence import Absence
 from handlers.remediation.cases import Case
+from local.aws.knobs import OWN_ACCOUNT
 from models.archive import ArchiveRecord, ArchiveState, Attempt, compose_record
 from models.errors import AwsCallError, TransientError
 from models.outcome import Conclusion, Outcome
@@ -18,7 +19,7 @@ from tests.builders import (
     make_finding,
     make_references,
 )
-from tests.fakes import OWN_ACCOUNT, World, make_arrival, make_record, make_subject
+from tests.fakes import World, make_arrival, make_record, make_subject
 
 FORMS = {
     "arn": make_arn(),

@@ -8,6 +8,7 @@ import pytest
 from handlers.remediation.account import AccountRemediation, AccountResult
 from handlers.remediation.cases import Arrival, Postponed
 from handlers.remediation.deadline import REPORT_SECONDS, Deadline
+from local.aws.knobs import OWN_ACCOUNT
 from models.errors import AwsCallError, EventError, TransientError
 from models.finding import Finding
 from models.outcome import Conclusion, Outcome
@@ -21,7 +22,7 @@ from tests.builders import (
     make_certificate,
     make_reference,
 )
-from tests.fakes import OWN_ACCOUNT, World, make_record
+from tests.fakes import World, make_record
 from tests.unit.remediation.conftest import Stopwatch
 
 THROTTLED = TransientError("throttled")

@@ -360,7 +360,7 @@ class TestDuplicates:
         assert read_outcomes(results) == {"finding/1": "refused"}
 
     def test_unchanged(self, world: World) -> None:
-        """However often it comes again, an unchanged outcome notifies nobody."""
+        """However often it is redelivered, an unchanged outcome notifies nobody."""
         arrival = world.add_finding(world.add_expired().arn)
         world.account.found = [make_reference(make_arn())]
         world.run(arrival)

@@ -12,18 +12,12 @@ from handlers.remediation.cases import (
     attempt,
     group_by_certificate,
 )
+from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import ServerCertificate
 from models.conclusions import conclude_refused
 from models.errors import AwsCallError, TransientError
 from models.outcome import Conclusion, Outcome
-from tests.builders import (
-    ACCOUNT,
-    CERTIFICATE_ID,
-    OTHER_ACCOUNT,
-    make_arn,
-    make_certificate,
-    make_finding,
-)
+from tests.builders import CERTIFICATE_ID, OTHER_ACCOUNT, make_arn, make_certificate, make_finding
 from tests.fakes import make_arrival, make_subject
 from tests.unit.remediation.conftest import ReadLog
 
@@ -63,7 +57,7 @@ class TestGroup:
         assert ids == [["finding/1", "finding/3", "finding/4", "finding/5"], ["finding/2"]]
         assert [one.certificate for one in subjects] == [certificate, other]
         assert [one.identifier.text for one in subjects] == [CERTIFICATE_ID, "web"]
-        assert [one.account_id for one in subjects] == [ACCOUNT, ACCOUNT]
+        assert [one.account_id for one in subjects] == [OWN_ACCOUNT, OWN_ACCOUNT]
         assert untrusted == []
 
     def test_another_path(self) -> None:
@@ -145,7 +139,7 @@ class TestCase:
 
         assert (case.arrivals, case.verdict) == ((arrival,), VERDICT)
         assert (case.arn, case.certificate_id) == (arn, None)
-        assert (case.account_id, case.findings) == (ACCOUNT, [arrival.finding])
+        assert (case.account_id, case.findings) == (OWN_ACCOUNT, [arrival.finding])
 
     def test_of_a_subject(self) -> None:
         """The case of a certificate that IAM has is about what IAM has."""

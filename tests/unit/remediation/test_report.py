@@ -7,12 +7,12 @@ import pytest
 
 from handlers.remediation.cases import Arrival, Case, Handled, Postponed, Results
 from handlers.remediation.report import Reporter, report_stranger
+from local.aws.knobs import OWN_ACCOUNT
 from models.conclusions import conclude_deletable, conclude_in_use, conclude_refused, conclude_valid
 from models.errors import AwsCallError, TransientError
 from models.finding import Stranger, WorkflowStatus
 from models.outcome import Conclusion, Outcome
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     OTHER_ACCOUNT,
     make_arn,
@@ -76,7 +76,7 @@ class TestFinding:
         result = results[key]
         assert isinstance(result, Handled)
         assert result.status is WorkflowStatus.RESOLVED
-        assert result.report.account_id == ACCOUNT
+        assert result.report.account_id == OWN_ACCOUNT
         assert result.report.conclusion == DELETED
 
     def test_certificate_without_arn(self, world: World) -> None:
@@ -250,7 +250,7 @@ class TestNotification:
 
         told = {message.outcome: message for message in world.notifications.published}
         assert len(world.notifications.published) == 2
-        assert {message.account_id for message in told.values()} == {ACCOUNT}
+        assert {message.account_id for message in told.values()} == {OWN_ACCOUNT}
         deleted, in_use = told[Outcome.DELETED].text, told[Outcome.IN_USE].text
         assert all(part in deleted for part in ("finding/1", "finding/2", "finding/3"))
         assert deleted.count("- arn:first\n") == deleted.count("- arn:second\n") == 1
@@ -267,7 +267,7 @@ class TestNotification:
         report(world, close(DELETED, ours), close(DELETED, theirs))
 
         assert [message.account_id for message in world.notifications.published] == [
-            ACCOUNT,
+            OWN_ACCOUNT,
             OTHER_ACCOUNT,
         ]
 
@@ -363,7 +363,7 @@ class TestNotification:
             "in-use (Count)": 1,
         }
         [line] = [line for line in read_log() if line["level"] == "ERROR"]
-        assert (line["accountId"], line["outcome"]) == (ACCOUNT, "deleted")
+        assert (line["accountId"], line["outcome"]) == (OWN_ACCOUNT, "deleted")
         assert line["reason"] == str(error)
 
 
@@ -400,7 +400,7 @@ class TestCounted:
         told = {
             "message": "certificate",
             "eventIds": ["event-1", "event-2"],
-            "accountId": ACCOUNT,
+            "accountId": OWN_ACCOUNT,
             "certificate": make_arn(),
             "certificateId": CERTIFICATE_ID,
             "outcome": "in-use",

@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 
 from handlers.remediation.sweep import Sweep, Swept
+from local.aws.knobs import OWN_ACCOUNT
 from models.errors import AwsCallError, EventError, TransientError
 from models.events import FindingsEvent, SqsRecord, parse_record
 from models.finding import Finding
 from models.settings import AutoRemediation, SweepSettings
 from tests.builders import NOW, OTHER_ACCOUNT, make_finding
-from tests.fakes import (
-    OWN_ACCOUNT,
-    FakeClock,
-    FakeFindingSearch,
-    FakeNotifications,
-    FakeQueue,
-)
+from tests.fakes import FakeClock, FakeFindingSearch, FakeNotifications, FakeQueue
 from tests.unit.remediation.conftest import ReadLog, ReadMetrics
 
 DENIED = AwsCallError("SendMessage", "AccessDenied")

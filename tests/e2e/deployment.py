@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.artifact.chain.chain import WAIT_SECONDS
-from local.fixtures import seed
+from tests.account import Account, Finding
 
 if TYPE_CHECKING:
     from local.artifact.chain import Chain
 
-Finding = Mapping[str, Any]
 PARAMETERS = ("Mode=Enforce", "Regions=us-east-1,eu-west-1", "GracePeriodDays=7")
 
 
 @dataclass
-class Deployed:
+class Deployment(Account):
     """A deployed stack, and the account around it."""
 
     chain: Chain
@@ -30,27 +27,15 @@ class Deployed:
         """Subscribe to the topic."""
         self.inbox = self.chain.subscribe()
 
-    def upload(self, name: str, *, days: float = -90, **more: Any) -> dict[str, Any]:
-        """Put in a certificate that expires in so many days, and return its metadata."""
-        expires = datetime.now(UTC) + timedelta(days=days)
-        return seed.plant_certificate(name, expires=expires, **more)
-
     def report(self, resource_id: str, **more: Any) -> Finding:
         """Let Security Hub import a finding, which tells the bus, and return the finding."""
-        created_at = datetime.now(UTC) - timedelta(hours=1)
-        finding = seed.make_finding(resource_id, created_at=created_at, **more)
-        self.chain.aws.import_findings([finding])
+        finding = self.find(resource_id, **more)
+        self.aws.import_findings([finding])
         return finding
 
     def press_button(self, finding: Finding) -> None:
         """Press the custom action's button on a finding."""
-        self.chain.aws.press_custom_action(self.chain.outputs["ActionTargetArn"], [finding])
-
-    def read(self, finding: Finding) -> Finding:
-        """Return a finding as Security Hub has it now."""
-        wanted = {"Id": [{"Value": finding["Id"], "Comparison": "EQUALS"}]}
-        found = self.chain.aws.client("securityhub").get_findings(Filters=wanted)["Findings"]
-        return dict(found[0])
+        self.aws.press_custom_action(self.chain.outputs["ActionTargetArn"], [finding])
 
     def wait_for_outcome(self, finding: Finding, seconds: float = WAIT_SECONDS) -> str:
         """Return the outcome written on a finding, once there is one."""
@@ -73,11 +58,6 @@ class Deployed:
     def count_invocations(self) -> int:
         """Return how many invocations have finished."""
         return len(re.findall(r"^END RequestId", self.chain.read_log(), re.MULTILINE))
-
-    def certificates(self) -> set[str]:
-        """Return the names of the certificates in IAM."""
-        listed = self.chain.aws.client("iam").list_server_certificates()
-        return {one["ServerCertificateName"] for one in listed["ServerCertificateMetadataList"]}
 
     def archived(self, name: str) -> list[dict[str, Any]]:
         """Return the archive's records of a certificate."""
@@ -108,12 +88,12 @@ class Deployed:
         self.notices()
 
 
-def prove(deployed: Deployed, name: str, seconds: float = WAIT_SECONDS) -> None:
+def prove(deployment: Deployment, name: str, seconds: float = WAIT_SECONDS) -> None:
     """Send an expired certificate through every hop; raise ChainError if it does not arrive."""
-    certificate = deployed.upload(name)
-    finding = deployed.report(certificate["Arn"])
-    assert deployed.wait_for_outcome(finding, seconds) == "deleted"
-    assert name not in deployed.certificates()
-    assert [record["state"] for record in deployed.archived(name)] == ["deleting"]
-    assert deployed.wait_for_notice(name) == "deleted"
-    deployed.wait_until_empty()
+    certificate = deployment.upload(name)
+    finding = deployment.report(certificate["Arn"])
+    assert deployment.wait_for_outcome(finding, seconds) == "deleted"
+    assert name not in deployment.certificates()
+    assert [record["state"] for record in deployment.archived(name)] == ["deleting"]
+    assert deployment.wait_for_notice(name) == "deleted"
+    deployment.wait_until_empty()
