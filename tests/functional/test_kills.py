@@ -123,12 +123,16 @@ def redeliver(deployment: Deployment, event: Event) -> int:
 def read_end_state(deployment: Deployment, event: Event) -> EndState:
     """Return what there is in the end, without times and ids that are never the same."""
     finding = deployment.finding(event)
-    fields = dict(finding["UserDefinedFields"])
+    fields = {
+        name: CERTIFICATE_ID.sub("<id>", text)
+        for name, text in finding["UserDefinedFields"].items()
+    }
     fields.pop("iam26CheckedAt")
     records = [
         (
             key.rpartition("/")[0],
-            record["state"],
+            # Killed after the delete, an invocation leaves its record as it wrote it before.
+            record["state"] in {"deleting", "deleted"},
             record["findingIds"],
             {
                 (one["source"], one["region"], one["state"], one["examined"])
@@ -176,7 +180,7 @@ def test_end_state_of_an_unkilled_invocation(unkilled: tuple[EndState, Watch]) -
     assert state["fields"]["iam26Certificate"] == (
         f"arn:aws:iam::{MEMBER_ACCOUNT}:server-certificate/{NAME}"
     )
-    assert [record[1] for record in state["archive"]] == ["deleting"]
+    assert [record[1] for record in state["archive"]] == [True]
     assert len(state["told"]) == 1
     assert count_deletes(watch) == 1
 
