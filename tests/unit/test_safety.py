@@ -38,12 +38,18 @@ OPERATIONS = (
     "BatchUpdateFindings",
     "Publish",
 )
-# What other tests draw, a hundred unless it is set: worlds are as many times more various.
 ID_FORMS = ("arn", "arn-without-path", "arn-with-id", "config", "id", "name")
 # What people do to a certificate while an invocation is on its way.
 PEOPLE = ("renewed", "replaced", "renamed", "exempted", "deleted")
-EXAMPLES = settings().max_examples
 ERRORS = (TransientError("throttled"), AwsCallError("Operation", "AccessDenied"))
+
+# Worlds are so many times more various than what other tests draw, a hundred unless it is set.
+thorough = settings(
+    max_examples=5 * settings().max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+    derandomize=True,
+)
 
 
 @dataclass(frozen=True)
@@ -323,12 +329,7 @@ def put_finding(world: World, finding: Finding, status: WorkflowStatus) -> None:
 
 
 @given(scene=scenes())
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
     """A deleted certificate was proven expired and unused, unchanged, and archived before."""
     scene.run()
@@ -353,12 +354,7 @@ def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
 
 
 @given(scene=scenes())
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_every_word_is_true(scene: Scene) -> None:
     """Whatever a finding says in the end is so, and it says it, unless the message is retried."""
     results = scene.run()
@@ -413,12 +409,7 @@ def check_finding(world: World, finding: Finding, outcome: Outcome) -> None:
 
 
 @given(scene=scenes(calm=True))
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_a_clean_candidate_is_deleted(scene: Scene) -> None:
     """Where nothing fails and nothing changes, exactly what nothing keeps is deleted."""
     scene.run()
