@@ -8,8 +8,10 @@ from typing import Any
 from local.aws.knobs import OWN_ACCOUNT
 from local.fixtures import findings
 from models.certificate import CertificateFiles, ServerCertificate
+from models.conclusions import conclude_in_use
 from models.finding import Finding
 from models.reference import Coverage, Reference, References
+from models.report import CertificateReport
 
 MEMBER_ACCOUNT = "444455556666"
 OTHER_ACCOUNT = "999988887777"
@@ -86,6 +88,19 @@ def make_references(*found: Reference, **overrides: Any) -> References:
         "coverage": (read,),
     }
     return References.model_validate(fields | overrides)
+
+
+def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
+    """Return the report of a certificate that one listener uses."""
+    holders = ["Load balancer listener edge-00:443 in eu-central-1"]
+    fields: dict[str, Any] = {
+        "account_id": OWN_ACCOUNT,
+        "arn": make_arn(name),
+        "resource_id": make_arn(name),
+        "certificate_id": CERTIFICATE_ID,
+        "conclusion": conclude_in_use(make_certificate(name), holders, "examined a lot"),
+    }
+    return CertificateReport.model_validate(fields | overrides)
 
 
 def read_sample_event(name: str) -> dict[str, Any]:

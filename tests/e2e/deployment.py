@@ -94,6 +94,6 @@ def prove(deployment: Deployment, name: str, seconds: float = WAIT_SECONDS) -> N
     finding = deployment.report(certificate["Arn"])
     assert deployment.wait_for_outcome(finding, seconds) == "deleted"
     assert name not in deployment.certificates()
-    assert [record["state"] for record in deployment.archived(name)] == ["deleting"]
+    assert [record["state"] for record in deployment.archived(name)] == ["deleted"]
     assert deployment.wait_for_notice(name) == "deleted"
     deployment.wait_until_empty()

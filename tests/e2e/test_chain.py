@@ -69,7 +69,7 @@ def test_outcome(deployment: Deployment, outcome: str) -> None:
         {"deleted"} if outcome == "deleted" else set()
     )
     states = [record["state"] for record in deployment.archived(outcome)]
-    assert states == (["deleting"] if outcome == "deleted" else [])
+    assert states == (["deleted"] if outcome == "deleted" else [])
     if notifies:
         assert deployment.wait_for_notice(outcome) == outcome
     assert deployment.notices() == []

@@ -747,25 +747,21 @@ class TestUnverified:
         assert deployment.certificates() == {"old-web"}
         assert deployment.archive() == {}
 
-    def test_region_that_is_not_enabled(self, deployment: Deployment) -> None:
+    @pytest.mark.parametrize(
+        ("regions", "region"),
+        [("us-east-1,eu-west-1,eu-west-2", "eu-west-2"), ("ap-south-1", "ap-south-1")],
+        ids=["one of them", "the only one"],
+    )
+    def test_region_that_is_not_enabled(
+        self, deployment: Deployment, regions: str, region: str
+    ) -> None:
         """A Region that REGIONS names in vain, as by a slip, is a gap in the proof."""
-        deployment.configure(REGIONS="us-east-1,eu-west-1,eu-west-2")
+        deployment.configure(REGIONS=regions)
         event = deployment.report(deployment.upload("old-web")["Arn"])
 
         assert deployment.handle_one(event)["outcome"] == "unverified"
 
-        gap = "Region eu-west-2 (not an enabled Region of this account)"
-        assert gap in str(deployment.note(event))
-        assert deployment.certificates() == {"old-web"}
-
-    def test_no_region_in_scope(self, deployment: Deployment) -> None:
-        """Settings under which nothing would be read prove nothing."""
-        deployment.configure(REGIONS="ap-south-1")
-        event = deployment.report(deployment.upload("old-web")["Arn"])
-
-        assert deployment.handle_one(event)["outcome"] == "unverified"
-
-        gap = "Region ap-south-1 (not an enabled Region of this account)"
+        gap = f"Region {region} (not an enabled Region of this account)"
         assert gap in str(deployment.note(event))
         assert deployment.certificates() == {"old-web"}
 

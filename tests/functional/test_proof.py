@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -232,6 +233,20 @@ class TestEndpoints:
         assert "old-web" in deployment.certificates()
 
 
+@contextmanager
+def vanish_listener(deployment: Deployment, certificate: Certificate) -> Iterator[faults.Injection]:
+    """Create a listener with a certificate, which is gone when its SNI list is asked for."""
+    client = deployment.aws.client
+    _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
+    elbv2 = client("elbv2", region=AWAY)
+    with faults.inject(
+        operation="DescribeListenerCertificates",
+        fault=faults.Call(lambda: elbv2.delete_listener(ListenerArn=listener)),
+        when=match(ListenerArn=listener),
+    ) as vanishing:
+        yield vanishing
+
+
 class TestVanished:
     """What was deleted since it was listed refers to nothing but what was seen of it."""
 
@@ -255,16 +270,8 @@ class TestVanished:
     def test_listener(self, deployment: Deployment) -> None:
         """What was seen of a listener that is gone when its SNI list is asked for stays seen."""
         certificate = deployment.upload("old-web")
-        client = deployment.aws.client
-        _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
-        elbv2 = client("elbv2", region=AWAY)
-        vanish = faults.Call(lambda: elbv2.delete_listener(ListenerArn=listener))
 
-        with faults.inject(
-            operation="DescribeListenerCertificates",
-            fault=vanish,
-            when=match(ListenerArn=listener),
-        ) as vanishing:
+        with vanish_listener(deployment, certificate) as vanishing:
             outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
 
         assert (outcome["outcome"], vanishing.hits) == ("in-use", 1)
@@ -301,16 +308,9 @@ class TestVanished:
         """Another listener of the same source counts beside the one that is gone."""
         certificate = deployment.upload("old-web")
         client = deployment.aws.client
-        _, listener = seed.create_load_balancer(client, "hasty", certificate["Arn"], region=AWAY)
         seed.create_load_balancer(client, "steady", certificate["Arn"], region=AWAY)
-        elbv2 = client("elbv2", region=AWAY)
-        vanish = faults.Call(lambda: elbv2.delete_listener(ListenerArn=listener))
 
-        with faults.inject(
-            operation="DescribeListenerCertificates",
-            fault=vanish,
-            when=match(ListenerArn=listener),
-        ):
+        with vanish_listener(deployment, certificate):
             outcome = deployment.handle_one(deployment.report(certificate["Arn"]))
 
         assert outcome["references"] == [

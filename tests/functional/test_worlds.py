@@ -18,13 +18,13 @@ from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
 from local.aws.server import Aws, in_process
 from local.aws.wire import Recording
-from tests.functional.deployment import Deployment, arn_of
+from tests.drafts import GRACE_DAYS, ID_FORMS, PATHS, PEOPLE, Draft
+from tests.functional.deployment import Deployment
 from tests.functional.holders import ATTACHMENTS
 from tests.functional.page_size import small_pages
 from tests.functional.test_errors import HICCUPS, OPERATIONS, REFUSALS, Operation, Story
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
-GRACE_DAYS = 10
 
 # A name in Beanstalk's settings serves nobody; the load balancer that it made is looked at itself.
 LIVE = frozenset({"classic", "alb", "nlb", "sni", "appsync"})
@@ -39,20 +39,16 @@ class Use:
     region: str
 
 
-@dataclass(frozen=True)
-class Draft:
-    """One certificate of a drawn world, and what happens to it."""
+@dataclass(frozen=True, kw_only=True)
+class UploadDraft(Draft):
+    """A draft of a certificate that is uploaded and used."""
 
     name: str
     days: float
-    path: str
     exempt: bool
     uses: tuple[Use, ...]
     renamed: bool
-    id_form: str
     standards: tuple[str, ...]
-    suppressed_meanwhile: bool
-    changes_before_read: str | None
 
     @property
     def current_name(self) -> str:
@@ -77,7 +73,7 @@ class Draft:
             and not self.exempt
             and not self.is_referenced
             and not self.suppressed_meanwhile
-            and self.changes_before_read is None
+            and self.change is None
         )
 
 
@@ -86,30 +82,28 @@ rarely = st.sampled_from([False] * 9 + [True])
 
 
 @st.composite
-def drafts(draw: st.DrawFn, name: str) -> Draft:
+def drafts(draw: st.DrawFn, name: str) -> UploadDraft:
     # Each by itself keeps a certificate, so each is rare: most worlds have one that must go.
     holders = st.builds(Use, st.sampled_from(list(ATTACHMENTS)), st.sampled_from(REGIONS))
-    return Draft(
+    return UploadDraft(
         name=name,
         days=draw(st.sampled_from([-400] * 6 + [-GRACE_DAYS - 0.01, -GRACE_DAYS + 0.01, -1, 90])),
-        path=draw(st.sampled_from(["/", "/cloudfront/", "/team/old/"])),
+        path=draw(st.sampled_from(PATHS)),
         exempt=draw(rarely),
         uses=tuple(draw(st.lists(holders, min_size=1, max_size=2)) if draw(at_times) else ()),
         renamed=draw(rarely),
-        id_form=draw(st.sampled_from(["arn", "short-arn", "config", "id", "name"])),
+        id_form=draw(st.sampled_from(ID_FORMS)),
         standards=draw(st.sampled_from([("consolidated",), ("cis-3.0",), ("cis-3.0", "cis-5.0")])),
         suppressed_meanwhile=draw(rarely),
-        changes_before_read=draw(
-            st.sampled_from([None] * 16 + ["renewed", "replaced", "exempted", "deleted"])
-        ),
+        change=draw(st.sampled_from([None] * 16 + [one for one in PEOPLE if one != "renamed"])),
     )
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A drawn world: its certificates, the size of its pages, and the call that fails in it."""
+class Plan:
+    """What is drawn of a world: certificates, the size of its pages, and the call that fails."""
 
-    drafts: tuple[Draft, ...]
+    drafts: tuple[UploadDraft, ...]
     page_size: int
     failing: Operation | None
     error: str
@@ -121,10 +115,10 @@ class Scene:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> Scene:
+def plans(draw: st.DrawFn) -> Plan:
     count = draw(st.integers(1, 4))
     operations = [one for one in OPERATIONS if one.story is Story.CANDIDATE]
-    return Scene(
+    return Plan(
         drafts=tuple(draw(drafts(name)) for name in ("web", "api", "shop", "mail")[:count]),
         page_size=draw(st.sampled_from([1, 100])),
         failing=draw(st.sampled_from([None] * len(operations) + operations)),
@@ -133,10 +127,10 @@ def scenes(draw: st.DrawFn) -> Scene:
 
 
 @dataclass
-class World:
-    """A scene on the local AWS."""
+class Scene:
+    """A drawn world that was built on the local AWS."""
 
-    scene: Scene
+    plan: Plan
     deployment: Deployment
     ids: dict[str, str] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -150,12 +144,12 @@ class World:
         """Create certificates and their uses, rename some, and let Security Hub report them."""
         self.deployment.create()
         self.deployment.configure(GRACE_PERIOD_DAYS=str(GRACE_DAYS))
-        for draft in self.scene.drafts:
+        for draft in self.plan.drafts:
             self._create(draft)
-        for draft in self.scene.drafts:
+        for draft in self.plan.drafts:
             self._report(draft)
 
-    def _create(self, draft: Draft) -> None:
+    def _create(self, draft: UploadDraft) -> None:
         certificate = self.deployment.upload(
             draft.name,
             days=draft.days,
@@ -171,14 +165,8 @@ class World:
                 ServerCertificateName=draft.name, NewServerCertificateName=draft.current_name
             )
 
-    def _report(self, draft: Draft) -> None:
-        resource_id = {
-            "arn": arn_of(draft.current_name, draft.path),
-            "short-arn": arn_of(draft.current_name),
-            "config": f"AWS::IAM::ServerCertificate:{self.ids[draft.name]}",
-            "id": self.ids[draft.name],
-            "name": draft.current_name,
-        }[draft.id_form]
+    def _report(self, draft: UploadDraft) -> None:
+        resource_id = draft.name_resource(draft.current_name, self.ids[draft.name])
         for standard in draft.standards:
             reported = self.deployment.report(resource_id, standard=standard)
             if draft.suppressed_meanwhile:
@@ -196,10 +184,10 @@ class World:
         """Return the account's IAM."""
         return self.client("iam")
 
-    def change(self, draft: Draft) -> None:
+    def change(self, draft: UploadDraft) -> None:
         """Do to a certificate what people do while an invocation is on its way."""
         name = draft.current_name
-        match draft.changes_before_read:
+        match draft.change:
             case "exempted":
                 tags = [{"Key": "iam26:keep", "Value": ""}]
                 self.iam.tag_server_certificate(ServerCertificateName=name, Tags=tags)
@@ -220,8 +208,8 @@ class World:
     def disturbed(self) -> Iterator[None]:
         """Let happen what the scene has in store, for as long as the block runs."""
         with ExitStack() as stack:
-            for draft in self.scene.drafts:
-                if draft.changes_before_read:
+            for draft in self.plan.drafts:
+                if draft.change:
                     stack.enter_context(
                         faults.inject(
                             operation="GetServerCertificate",
@@ -230,18 +218,18 @@ class World:
                             times=1,
                         )
                     )
-            if self.scene.failing:
-                error = self.scene.error
+            if self.plan.failing:
+                error = self.plan.error
                 fault = HICCUPS.get(error) or REFUSALS[error][0]
-                self.failure = stack.enter_context(self.scene.failing.fails(fault))
-            stack.enter_context(small_pages(self.scene.page_size))
+                self.failure = stack.enter_context(self.plan.failing.fails(fault))
+            stack.enter_context(small_pages(self.plan.page_size))
             yield
 
     @property
     def failed(self) -> str | None:
         """The operation that failed in fact, if any."""
         hit = self.failure is not None and self.failure.hits
-        return self.scene.failing.name if hit and self.scene.failing else None
+        return self.plan.failing.name if hit and self.plan.failing else None
 
 
 def _names(name: str) -> Any:
@@ -252,20 +240,20 @@ def _names(name: str) -> Any:
 AFTER_THE_ACT = frozenset({"BatchUpdateFindings", "Publish"})
 
 
-def check_deletions(world: World, calls: Recording) -> None:
+def check_deletions(scene: Scene, calls: Recording) -> None:
     """Hold that every certificate that went was proven expired and unused, and archived before."""
-    held = world.deployment.certificate_ids()
-    for draft in world.scene.drafts:
-        if draft.name in world.newcomers:
-            assert world.newcomers[draft.name] in held, "replaced since the lookup"
-        identifier = world.ids[draft.name]
-        if identifier in held | world.removed:
+    held = scene.deployment.certificate_ids()
+    for draft in scene.plan.drafts:
+        if draft.name in scene.newcomers:
+            assert scene.newcomers[draft.name] in held, "replaced since the lookup"
+        identifier = scene.ids[draft.name]
+        if identifier in held | scene.removed:
             continue
         assert draft.is_deletable
-        assert not world.scene.has_gap
-        assert world.failed in {None, *AFTER_THE_ACT}
+        assert not scene.plan.has_gap
+        assert scene.failed in {None, *AFTER_THE_ACT}
         record = f"certificates/{OWN_ACCOUNT}/{draft.current_name}/{identifier}.json"
-        assert world.deployment.archive()[record]["state"] == "deleted"
+        assert scene.deployment.archive()[record]["state"] == "deleted"
         order = [
             call.operation
             for call in calls
@@ -275,18 +263,18 @@ def check_deletions(world: World, calls: Recording) -> None:
                 and call.params["ServerCertificateName"] == draft.current_name
             )
         ]
-        assert order == ["PutObject", "DeleteServerCertificate"]
+        assert order == ["PutObject", "DeleteServerCertificate", "PutObject"]
 
 
-def check_findings(world: World, returned: list[int]) -> None:
+def check_findings(scene: Scene, returned: list[int]) -> None:
     """Hold that every finding has left NEW, unless it is refused or redelivered."""
-    for draft in world.scene.drafts:
-        for number in world.events_of[draft.name]:
-            finding = world.deployment.finding(world.events[number])
+    for draft in scene.plan.drafts:
+        for number in scene.events_of[draft.name]:
+            finding = scene.deployment.finding(scene.events[number])
             if number in returned:
                 assert finding["Workflow"]["Status"] in {"NEW", "SUPPRESSED"}
                 assert "Note" not in finding
-            elif draft.suppressed_meanwhile and world.failed != "GetFindings":
+            elif draft.suppressed_meanwhile and scene.failed != "GetFindings":
                 assert finding["Workflow"]["Status"] == "SUPPRESSED"
                 assert "Note" not in finding
             else:
@@ -294,15 +282,15 @@ def check_findings(world: World, returned: list[int]) -> None:
                 assert finding["UserDefinedFields"]["iam26Outcome"]
 
 
-def check_clean_candidates(world: World) -> None:
+def check_clean_candidates(scene: Scene) -> None:
     """Hold that what nothing keeps is deleted."""
-    if world.failed not in {None, *AFTER_THE_ACT} or world.scene.has_gap:
+    if scene.failed not in {None, *AFTER_THE_ACT} or scene.plan.has_gap:
         return
-    held = world.deployment.certificate_ids()
-    for draft in world.scene.drafts:
+    held = scene.deployment.certificate_ids()
+    for draft in scene.plan.drafts:
         if draft.is_deletable:
             event("a clean candidate")
-            assert world.ids[draft.name] not in held
+            assert scene.ids[draft.name] not in held
 
 
 @pytest.fixture(scope="module")
@@ -312,26 +300,26 @@ def shared_aws() -> Iterator[Aws]:
         yield aws
 
 
-@given(scene=scenes())
+@given(plan=plans())
 @settings(
     max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-def test_nothing_is_deleted_without_complete_proof(shared_aws: Aws, scene: Scene) -> None:
+def test_nothing_is_deleted_without_complete_proof(shared_aws: Aws, plan: Plan) -> None:
     """Whatever is in an account and fails in it, only what is proven unused goes, archived."""
     shared_aws.reset()
     shared_aws.knobs.enabled_regions = REGIONS
     shared_aws.knobs.guard_certificates_in_use = False
     with pytest.MonkeyPatch.context() as monkeypatch:
-        world = World(scene, Deployment(shared_aws, monkeypatch))
-        world.build()
+        scene = Scene(plan, Deployment(shared_aws, monkeypatch))
+        scene.build()
 
-        with world.disturbed(), faults.record_calls() as calls:
-            returned = world.deployment.handle_batch(*world.events)
+        with scene.disturbed(), faults.record_calls() as calls:
+            returned = scene.deployment.handle_batch(*scene.events)
 
-        check_deletions(world, calls)
-        check_findings(world, returned)
-        check_clean_candidates(world)
-        event(f"failed: {world.failed}")
+        check_deletions(scene, calls)
+        check_findings(scene, returned)
+        check_clean_candidates(scene)
+        event(f"failed: {scene.failed}")

@@ -16,11 +16,11 @@ from models.finding import Compliance, Finding, Resource, Workflow, WorkflowStat
 from models.outcome import Outcome
 from models.reference import Gap, Reference
 from models.settings import Mode, Settings
-from tests.builders import NOW, OTHER_ACCOUNT
+from tests.builders import NOW, OTHER_ACCOUNT, make_arn
+from tests.drafts import GRACE_DAYS, ID_FORMS, PATHS, PEOPLE, Draft
 from tests.fakes import World, make_arrival
 
 PRODUCT = "arn:aws:securityhub:us-east-1::product/aws/securityhub"
-GRACE_DAYS = 10
 NAMES = ("web", "api", "old-web", "shop", "mail")
 
 OPERATIONS = (
@@ -38,44 +38,41 @@ OPERATIONS = (
     "BatchUpdateFindings",
     "Publish",
 )
-# What other tests draw, a hundred unless it is set: worlds are as many times more various.
-ID_FORMS = ("arn", "arn-without-path", "arn-with-id", "config", "id", "name")
-# What people do to a certificate while an invocation is on its way.
-PEOPLE = ("renewed", "replaced", "renamed", "exempted", "deleted")
-EXAMPLES = settings().max_examples
 ERRORS = (TransientError("throttled"), AwsCallError("Operation", "AccessDenied"))
 
+# Worlds are so many times more various than what other tests draw, a hundred unless it is set.
+thorough = settings(
+    max_examples=5 * settings().max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+    derandomize=True,
+)
 
-@dataclass(frozen=True)
-class Draft:
-    """One certificate of a drawn world, and what is said about it."""
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateDraft(Draft):
+    """A draft of a certificate, and of the findings about it."""
 
     certificate: ServerCertificate
     tags: dict[str, str]
-    id_form: str
     findings: int
     status: WorkflowStatus
     entry_point: EntryPoint
     compliance: str
-    suppressed_meanwhile: bool
     twin_is_suppressed: bool
-    change: str | None
-
-
-def make_arn(name: str, path: str) -> str:
-    return f"arn:aws:iam::{OWN_ACCOUNT}:server-certificate{path}{name}"
 
 
 @st.composite
-def drafts(draw: st.DrawFn, name: str) -> Draft:
-    path = draw(st.sampled_from(["/", "/cloudfront/", "/team/old/"]))
+def drafts(draw: st.DrawFn, name: str) -> CertificateDraft:
+    path = draw(st.sampled_from(PATHS))
     days = draw(st.sampled_from([-400, -GRACE_DAYS - 1, -GRACE_DAYS, -1, 0, 1, 90]))
     seconds = draw(st.sampled_from([-1, 0, 1]))
-    return Draft(
+    return CertificateDraft(
+        path=path,
         certificate=ServerCertificate(
             name=name,
             id=f"ASCA{name.upper().replace('-', ''):X>17}",
-            arn=make_arn(name, path),
+            arn=make_arn(name, path=path),
             path=path,
             expiration=draw(
                 st.sampled_from([NOW + timedelta(days=days, seconds=seconds)] * 9 + [None])
@@ -102,11 +99,11 @@ def references(draw: st.DrawFn, certificates: Sequence[ServerCertificate]) -> Re
             [
                 one.arn,
                 one.id,
-                make_arn(one.name, "/elsewhere/"),
-                make_arn("renamed-since", "/"),
+                make_arn(one.name, path="/elsewhere/"),
+                make_arn("renamed-since", path="/"),
                 f"arn:aws:acm:us-east-1:{OWN_ACCOUNT}:certificate/abc",
                 f"arn:aws:iam::{OTHER_ACCOUNT}:server-certificate/{one.name}",
-                make_arn(one.id, "/"),
+                make_arn(one.id, path="/"),
                 one.name,
                 "Invalid-Certificate",
                 None,
@@ -122,26 +119,15 @@ def references(draw: st.DrawFn, certificates: Sequence[ServerCertificate]) -> Re
     )
 
 
-def name_resource(draft: Draft) -> str:
-    certificate = draft.certificate
-    return {
-        "arn": certificate.arn,
-        "arn-without-path": make_arn(certificate.name, "/"),
-        "arn-with-id": make_arn(certificate.id, "/"),
-        "config": f"AWS::IAM::ServerCertificate:{certificate.id}",
-        "id": certificate.id,
-        "name": certificate.name,
-    }[draft.id_form]
-
-
-def make_findings(draft: Draft) -> list[Finding]:
+def make_findings(draft: CertificateDraft) -> list[Finding]:
+    resource_id = draft.name_resource(draft.certificate.name, draft.certificate.id)
     return [
         Finding(
             id=f"finding/{draft.certificate.name}/{number}",
             product_arn=PRODUCT,
             account_id=OWN_ACCOUNT,
             created_at=NOW - timedelta(days=1),
-            resources=(Resource(id=name_resource(draft)),),
+            resources=(Resource(id=resource_id),),
             compliance=Compliance(status=draft.compliance, security_control_id="IAM.26"),
             workflow=Workflow(status=draft.status),
             record_state="ACTIVE",
@@ -150,7 +136,7 @@ def make_findings(draft: Draft) -> list[Finding]:
     ]
 
 
-def change_world(world: World, draft: Draft) -> bool:
+def change_world(world: World, draft: CertificateDraft) -> bool:
     """Do to a certificate what people do, and return whether it was there."""
     stored = world.certificates.stored
     name = draft.certificate.name
@@ -205,7 +191,7 @@ class Scene:
     """
 
     world: World
-    drafts: list[Draft]
+    drafts: list[CertificateDraft]
     arrivals: list[Arrival]
     changes_at: int | None = None
     invokes_again_at: int | None = None
@@ -224,7 +210,7 @@ class Scene:
             for one in self.world.account.found
         )
 
-    def is_clean(self, draft: Draft) -> bool:
+    def is_clean(self, draft: CertificateDraft) -> bool:
         """Return whether a certificate has nothing that keeps it, stated independently."""
         expiration = draft.certificate.expiration
         return (
@@ -273,7 +259,7 @@ class Scene:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, drawn: Sequence[Draft]) -> World:
+def worlds(draw: st.DrawFn, drawn: Sequence[CertificateDraft]) -> World:
     """A world that holds drawn certificates, uses of them, and perhaps gaps."""
     world = World(
         Settings(
@@ -323,12 +309,7 @@ def put_finding(world: World, finding: Finding, status: WorkflowStatus) -> None:
 
 
 @given(scene=scenes())
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
     """A deleted certificate was proven expired and unused, unchanged, and archived before."""
     scene.run()
@@ -353,12 +334,7 @@ def test_nothing_is_deleted_without_complete_proof(scene: Scene) -> None:
 
 
 @given(scene=scenes())
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_every_word_is_true(scene: Scene) -> None:
     """Whatever a finding says in the end is so, and it says it, unless the message is retried."""
     results = scene.run()
@@ -374,7 +350,7 @@ def test_every_word_is_true(scene: Scene) -> None:
             check_finding(scene.world, finding, outcome)
 
 
-def is_true(outcome: Outcome, finding: Finding, draft: Draft, scene: Scene) -> bool:
+def is_true(outcome: Outcome, finding: Finding, draft: CertificateDraft, scene: Scene) -> bool:
     """Return whether what a finding says is so, as the world stands in the end."""
     deleted = scene.world.certificates.deleted
     stored = [files.certificate for files in scene.world.certificates.stored.values()]
@@ -397,7 +373,7 @@ def is_true(outcome: Outcome, finding: Finding, draft: Draft, scene: Scene) -> b
     return True
 
 
-def is_meant(finding: Finding, draft: Draft, certificate: ServerCertificate) -> bool:
+def is_meant(finding: Finding, draft: CertificateDraft, certificate: ServerCertificate) -> bool:
     """Return whether a certificate is what a finding names: by id, or else by its name."""
     if draft.certificate.id in (finding.resource_id or ""):
         return certificate.id == draft.certificate.id
@@ -413,12 +389,7 @@ def check_finding(world: World, finding: Finding, outcome: Outcome) -> None:
 
 
 @given(scene=scenes(calm=True))
-@settings(
-    max_examples=5 * EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-    derandomize=True,
-)
+@thorough
 def test_a_clean_candidate_is_deleted(scene: Scene) -> None:
     """Where nothing fails and nothing changes, exactly what nothing keeps is deleted."""
     scene.run()

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier
 from models.conclusions import (
     conclude_accepted,
@@ -28,7 +27,7 @@ from models.finding import WorkflowStatus
 from models.outcome import UPDATED_BY, Conclusion, Outcome
 from models.proof import Candidate, prove
 from models.reference import Coverage, Gap, GapKind
-from models.report import CertificateReport, describe_fields, merge_fields
+from models.report import describe_fields, merge_fields
 from models.settings import Settings
 from tests.builders import (
     CERTIFICATE_ID,
@@ -39,6 +38,7 @@ from tests.builders import (
     make_finding,
     make_reference,
     make_references,
+    make_report,
 )
 
 LONG_NAME = "n" * 128
@@ -53,17 +53,6 @@ GAPS = [
 NOTIFYING = (Outcome.DELETED, Outcome.WOULD_DELETE, Outcome.IN_USE, Outcome.UNVERIFIED)
 
 item_lists = st.lists(st.text("ab ", min_size=1, max_size=400), min_size=1, max_size=30)
-
-
-def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
-    fields: dict[str, Any] = {
-        "account_id": OWN_ACCOUNT,
-        "arn": make_arn(name),
-        "resource_id": make_arn(name),
-        "certificate_id": CERTIFICATE_ID,
-        "conclusion": conclude_in_use(make_certificate(name), HOLDERS[:1], "examined a lot"),
-    }
-    return CertificateReport.model_validate(fields | overrides)
 
 
 def conclude_with_gaps(*gaps: Gap) -> Conclusion:

@@ -1,33 +1,20 @@
 """The report: fields on findings, and messages to people."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.aws.knobs import OWN_ACCOUNT
-from models.conclusions import conclude_in_use
 from models.outcome import Conclusion, Outcome
-from models.report import CertificateReport, compose_notification, describe_fields, merge_fields
-from tests.builders import CERTIFICATE_ID, NOW, make_arn, make_certificate
+from models.report import compose_notification, describe_fields, merge_fields
+from tests.builders import CERTIFICATE_ID, NOW, make_arn, make_report
 
 LONG_NAME = "n" * 128
 LONG_PATH = "/" + "p" * 498 + "/"
 HOLDERS = [f"Load balancer listener edge-{n:02}:443 in eu-central-1" for n in range(25)]
 NOTIFYING = (Outcome.DELETED, Outcome.WOULD_DELETE, Outcome.IN_USE, Outcome.UNVERIFIED)
-
-
-def make_report(name: str = "web", **overrides: Any) -> CertificateReport:
-    fields: dict[str, Any] = {
-        "account_id": OWN_ACCOUNT,
-        "arn": make_arn(name),
-        "resource_id": make_arn(name),
-        "certificate_id": CERTIFICATE_ID,
-        "conclusion": conclude_in_use(make_certificate(name), HOLDERS[:1], "examined a lot"),
-    }
-    return CertificateReport.model_validate(fields | overrides)
 
 
 class TestFields:
