@@ -70,9 +70,11 @@ class Throttled:
     """The service's own way of saying that calls come too fast."""
 
     _CODES: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "acm": ("ThrottlingException", 400),
         "appsync": ("TooManyRequestsException", 429),
         "ec2": ("RequestLimitExceeded", 503),
         "events": ("ThrottlingException", 400),
+        "resourcegroupstaggingapi": ("ThrottledException", 400),
         "s3": ("SlowDown", 503),
         "securityhub": ("TooManyRequestsException", 429),
         "sqs": ("RequestThrottled", 403),
@@ -104,17 +106,25 @@ class AccessDenied:
     reason: str = "because no identity-based policy allows the {action} action"
 
     _CODES: ClassVar = {
+        "acm": "AccessDeniedException",
         "appsync": "AccessDeniedException",
         "events": "AccessDeniedException",
         "ec2": "UnauthorizedOperation",
+        "resourcegroupstaggingapi": "AccessDeniedException",
         "securityhub": "AccessDeniedException",
         "sns": "AuthorizationError",
         "sqs": "AccessDenied",
     }
+    # The services whose actions in a policy begin otherwise than boto3 calls the service.
+    _PREFIXES: ClassVar = {
+        "elb": "elasticloadbalancing",
+        "elbv2": "elasticloadbalancing",
+        "resourcegroupstaggingapi": "tag",
+    }
 
     def __call__(self, call: ApiCall, _: Proceed) -> AWSResponse:
         """Answer with the error; the call has no effect."""
-        prefix = "elasticloadbalancing" if call.service in ("elb", "elbv2") else call.service
+        prefix = self._PREFIXES.get(call.service, call.service)
         action = f"{prefix}:{call.operation}"
         user = f"arn:aws:sts::{call.account}:assumed-role/iam26-remediation/local"
         message = (

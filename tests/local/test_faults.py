@@ -88,6 +88,23 @@ OPERATIONS = (
         throttled="ThrottlingException",
     ),
     Operation("sqs", "json", "list_queues", {}, throttled="RequestThrottled"),
+    Operation(
+        "acm",
+        "json",
+        "list_certificates",
+        {},
+        denied="AccessDeniedException",
+        throttled="ThrottlingException",
+    ),
+    Operation("cloudwatch", "json", "describe_alarms", {}),
+    Operation(
+        "resourcegroupstaggingapi",
+        "json",
+        "get_resources",
+        {},
+        denied="AccessDeniedException",
+        throttled="ThrottledException",
+    ),
 )
 
 every_operation = pytest.mark.parametrize(
@@ -148,6 +165,23 @@ class TestAnswers:
         assert "is not authorized to perform" in error["Message"]
         assert "because no identity-based policy allows" in error["Message"]
         assert "service control policy" not in error["Message"]
+
+    @pytest.mark.parametrize(
+        ("service", "action"),
+        [
+            ("acm", "acm:ListCertificates"),
+            ("elb", "elasticloadbalancing:DescribeLoadBalancers"),
+            ("elbv2", "elasticloadbalancing:DescribeLoadBalancers"),
+            ("resourcegroupstaggingapi", "tag:GetResources"),
+        ],
+    )
+    def test_a_denial_names_the_action_as_a_policy_does(
+        self, aws: Aws, service: str, action: str
+    ) -> None:
+        """The permission that is missing can be copied from the message."""
+        [operation] = [one for one in OPERATIONS if one.service == service]
+        error, _, _ = error_of(operation, faults.AccessDenied())
+        assert f"not authorized to perform: {action} on" in error["Message"]
 
     @every_operation
     def test_denied_by_a_service_control_policy(self, aws: Aws, operation: Operation) -> None:

@@ -17,6 +17,8 @@ from local.artifact.template import PROJECT
 from models.settings import Mode
 
 EVENTS = PROJECT / "events"
+# The function of the expiry alarms is a stack of its own, with events of its own.
+TAKEN = sorted(set(EVENTS.rglob("*.json")) - set(EVENTS.glob("expiry-alarms-function/*")))
 URL = "http://127.0.0.1:1"
 
 
@@ -90,11 +92,9 @@ def test_a_folder_is_no_event(screen: Console, tmp_path: Path) -> None:
     assert read(screen) == f"{tmp_path} cannot be read: Is a directory\n"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(EVENTS.rglob("*.json")), ids=lambda path: str(path.relative_to(EVENTS))
-)
+@pytest.mark.parametrize("path", TAKEN, ids=lambda path: str(path.relative_to(EVENTS)))
 def test_each_sample_event_is_taken(path: Path) -> None:
-    """Every file in events/ has its function, and findings to seed."""
+    """Every event of the remediation has its function, and findings to seed."""
     sample = read_sample(path)
     is_schedule = path.parent.name == "sweep-function"
     assert sample.function == ("SweepFunction" if is_schedule else "RemediateFunction")

@@ -9,7 +9,7 @@ from local.fixtures.stack import PROJECT
 EVENTS = PROJECT / "events"
 Event = dict[str, Any]
 
-# The events of the remediation function; those of the sweep are in a folder of their own.
+# The events of the remediation function; those of each other are in a folder of its own.
 FILES = sorted(EVENTS.glob("*.json"))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from local.aws.patches import (
     accounts,
+    acm,
     appsync,
     cloudfront,
+    cloudwatch,
     ec2,
     elasticbeanstalk,
     elbv2,
@@ -17,8 +19,10 @@ from local.aws.patches import (
 
 PATCHES = (
     accounts.PATCH,
+    acm.PATCH,
     appsync.PATCH,
     cloudfront.PATCH,
+    cloudwatch.PATCH,
     ec2.PATCH,
     elasticbeanstalk.PATCH,
     elbv2.PATCH,
