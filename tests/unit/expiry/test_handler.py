@@ -47,7 +47,7 @@ def test_a_wrong_value_is_one_error_that_names_the_variable(variable: str, value
 
 
 def test_a_topic_of_another_region_is_refused() -> None:
-    """CloudWatch would take the alarm and notify nobody."""
+    """CloudWatch would refuse every alarm, one by one; here it is one error that says why."""
     with pytest.raises(SettingsError, match=r"TOPIC_ARN: .* which is eu-west-1, got 'arn:aws:sns"):
         wire_expiry_alarms(ENVIRONMENT | {"AWS_REGION": "eu-west-1"})
 

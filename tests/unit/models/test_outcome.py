@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models.certificate import CertificateIdentifier
 from models.conclusions import (
     conclude_accepted,
+    conclude_conflict,
     conclude_dangling,
     conclude_deletable,
     conclude_exempt,
@@ -143,6 +144,13 @@ class TestNote:
         assert note.endswith(f" more. {MOVE_TO_ACM}")
         shown = note.count("Load balancer listener")
         assert f"; and {25 - shown} more." in note
+
+    @pytest.mark.parametrize("message", ["in use by arn:aws:elasticloadbalancing:lb", "in use"])
+    def test_a_conflict_says_where_to_move(self, message: str) -> None:
+        """IAM's own words come first, and how to move to ACM follows where there is room."""
+        note = conclude_conflict(make_certificate("web"), message, "examined a lot").note
+        assert note.index(message) < note.index(MOVE_TO_ACM)
+        assert note.endswith(MOVE_TO_ACM)
 
     def test_many_gaps(self) -> None:
         """Of 25 gaps the first are named, the rest is counted, and the advice stays."""
