@@ -4,7 +4,7 @@ Invocations may work on one certificate at once, and its record has the attempt 
 that says most is the record's own; see `compose_record`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -125,6 +125,7 @@ def find_vouching(
     identifier: CertificateIdentifier,
     since: datetime,
     certificates: Sequence[ServerCertificate],
+    seen: Mapping[str, datetime],
 ) -> StoredRecord | None:
     """Return the record that vouches for our deletion of a certificate that is gone, or None.
 
@@ -137,6 +138,8 @@ def find_vouching(
         since: when that finding was created (UTC); an older record is about an older finding.
         certificates: what IAM has in the account: a certificate among them was renamed, not
             deleted, whatever its record says.
+        seen: when the findings said last that a certificate is there, by certificate id (UTC): what
+            had begun before has not deleted it.
     """
     about = [
         one
@@ -146,8 +149,16 @@ def find_vouching(
     newest = max(about, key=lambda one: one.record.archived_at, default=None)
     if newest is None or newest.record.state is ArchiveState.KEPT:
         return None
-    there = {certificate.id for certificate in certificates}
-    return None if newest.record.files.certificate.id in there else newest
+    certificate_id = newest.record.files.certificate.id
+    if certificate_id in {certificate.id for certificate in certificates}:
+        return None
+    # Findings tell whole seconds.
+    archived_at = newest.record.archived_at.replace(microsecond=0)
+    later = {seen_id for seen_id, seen_at in seen.items() if seen_at >= archived_at}
+    if newest.record.state is ArchiveState.DELETED:
+        # Another certificate had the name since, and nothing says who deleted that one.
+        later -= {certificate_id}
+    return None if later else newest
 
 
 def is_attempted_besides(stored: Iterable[StoredRecord], attempt: Attempt) -> bool:

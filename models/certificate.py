@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_ServerCertificateMetadat
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -20,6 +20,8 @@ CERTIFICATE_ARN = re.compile(
     re.ASCII,
 )
 CERTIFICATE_ID = re.compile(r"ASCA[A-Z0-9]{12,124}")
+# Else a number would count as seconds since 1970.
+ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T")
 CONFIG_TYPE_PREFIX = "AWS::IAM::ServerCertificate:"
 
 
@@ -40,11 +42,13 @@ class CertificateArn(NamedTuple):
 
 def _drop_odd_time(value: object) -> object:
     """Return None for what is no point in time, so that only this certificate is not proven."""
+    if isinstance(value, str) and not ISO_TIME.match(value):
+        return None
     if not isinstance(value, datetime | str):
         return None
     try:
-        return TypeAdapter(AwareDatetime).validate_python(value)
-    except ValidationError:
+        return TypeAdapter(AwareDatetime).validate_python(value).astimezone(UTC)
+    except (OverflowError, ValidationError):
         return None
 
 

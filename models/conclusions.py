@@ -28,10 +28,12 @@ CALL_ADVICE = {
     GapKind.DENIED_BY_POLICY: "Let the service control policy except the role, and it is retried.",
     GapKind.REJECTED_CREDENTIALS: "Check that the account is active and its Region enabled.",
 }
-MEMBER_ROLE_ADVICE = (
-    "Deploy the member role (deploy/member-role.yaml) to the account, or check the name in "
-    "MEMBER_ROLE_NAME."
-)
+MEMBER_ROLE_ADVICE = {
+    GapKind.DENIED: "Deploy the member role (deploy/member-role.yaml) to the account, or check the "
+    "name in MEMBER_ROLE_NAME.",
+    GapKind.DENIED_BY_POLICY: "Let the service control policy allow the member role "
+    "(deploy/member-role.yaml) to be assumed.",
+}
 
 ARN_IN_CONFLICT = re.compile(r"arn:[^\s,;]+")
 CONFLICT_LENGTH = 200
@@ -77,7 +79,7 @@ def conclude_denied(error: AwsCallError) -> Conclusion:
     kind = GapKind.of_error(error)
     cause = (f"{error.operation}: {error.cause}",)
     if error.operation == "AssumeRole":
-        advice = MEMBER_ROLE_ADVICE if kind is GapKind.DENIED else CALL_ADVICE.get(kind, RETRIED)
+        advice = MEMBER_ROLE_ADVICE.get(kind) or CALL_ADVICE.get(kind, RETRIED)
         return unverified("Kept: the account could not be entered:", cause, advice)
     return unverified(
         "Kept: a call that the proof needs was refused:", cause, _advise_on_call(error, kind)
@@ -111,7 +113,7 @@ def conclude_accepted(certificate: ServerCertificate, finding_id: str) -> Conclu
         outcome=Outcome.EXEMPT,
         lead=f"Kept: {describe_expiry(certificate)}, but its risk is accepted: finding "
         f"{finding_id} about it is suppressed.",
-        details=("Set that finding to NEW to have the certificate deleted.",),
+        details=("Set that finding to NEW if the certificate need not be kept.",),
         promise=finding_id,
     )
 
@@ -206,12 +208,15 @@ def conclude_absent(identifier: CertificateIdentifier) -> Conclusion:
         )
     # An id never changes, while what is missing under its name may be there under another.
     gone = (
-        "does not exist in the account any more. It was not deleted by this application."
+        "does not exist in the account any more."
         if identifier.kind is IdentifierKind.ID
-        else "is not in the account under this name any more: it was deleted or renamed. This "
-        "application did not delete it under this name."
+        else "is not in the account under this name any more: it was deleted or renamed."
     )
-    return Conclusion(outcome=Outcome.ALREADY_GONE, lead=f"Certificate {identifier.last} {gone}")
+    return Conclusion(
+        outcome=Outcome.ALREADY_GONE,
+        lead=f"Certificate {identifier.last} {gone} This application has no record of deleting it "
+        "since the finding was created.",
+    )
 
 
 def conclude_valid(certificate: ServerCertificate) -> Conclusion:
@@ -230,7 +235,7 @@ def conclude_exempt(certificate: ServerCertificate, settings: Settings) -> Concl
     return Conclusion(
         outcome=Outcome.EXEMPT,
         lead=f"Kept: {describe_expiry(certificate)}, but carries the tag "
-        f"{settings.exempt_tag_key}. Remove the tag to have it deleted.",
+        f"{settings.exempt_tag_key}. Remove the tag if it need not be kept.",
         promise=f"tag {settings.exempt_tag_key}",
     )
 
@@ -243,7 +248,7 @@ def conclude_conflict(certificate: ServerCertificate, message: str, examined: st
         message: what IAM said, in its own words.
         examined: what the scan examined.
     """
-    said = fit_words(" ".join(message.split()), CONFLICT_LENGTH)
+    said = fit_words(" ".join(message.split()), CONFLICT_LENGTH - len(certificate.name))
     named = sorted({one.rstrip(".,;:)'\"") for one in ARN_IN_CONFLICT.findall(message)})
     return Conclusion(
         outcome=Outcome.IN_USE,

@@ -10,12 +10,13 @@ from models.outcome import (
     CERTIFICATE_ID_FIELD,
     OUTCOME_FIELD,
     REFERENCES_FIELD,
+    RESOLVING,
     UNKNOWN_ID,
     Outcome,
+    read_checked_at,
 )
-from models.refusal import RESOLVING
 from models.report import MESSAGE_BYTES, SUBJECT_LENGTH, Notification
-from models.sweep import is_closed_by_us, is_left_open, read_checked_at
+from models.sweep import is_closed_by_us, is_left_open
 from models.text import fit_words
 
 # Attributes, headings, and the lines that say how much was left out.

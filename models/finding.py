@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-fo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -18,7 +19,7 @@ from pydantic import (
 )
 
 from models.base import Model, Received
-from models.certificate import CertificateIdentifier
+from models.certificate import ISO_TIME, CertificateIdentifier
 from models.errors import EventError, describe_invalid
 
 CONTROL_ID = "IAM.26"
@@ -32,14 +33,27 @@ SHORT_OFFSET = re.compile(r"(:[0-9.]+[+-][0-9]{2})\Z")
 
 
 def _normalize_time(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, datetime):
         return value
+    if not isinstance(value, str) or not ISO_TIME.match(value):
+        raise ValueError("is no time in ISO 8601")
     # Python's clock has no second of 60.
     return SHORT_OFFSET.sub(r"\1:00", LEAP_SECOND.sub(r"\1:59", value))
 
 
 # A time as the finding format allows it: the offset may lack its minutes, and the second may be 60.
 AsffTime = Annotated[AwareDatetime, BeforeValidator(_normalize_time)]
+
+
+def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+# Where what cannot be read is as good as nothing.
+LenientTime = Annotated[AsffTime | None, WrapValidator(_drop_unreadable)]
 
 
 class WorkflowStatus(StrEnum):
@@ -81,13 +95,7 @@ class Note(Received):
 
     text: str | None = Field(alias="Text", default=None)
     updated_by: str | None = Field(alias="UpdatedBy", default=None)
-
-
-def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
+    updated_at: LenientTime = Field(alias="UpdatedAt", default=None)
 
 
 class FindingKey(NamedTuple):
@@ -105,9 +113,7 @@ class Finding(Received):
     account_id: str = Field(alias="AwsAccountId", pattern=r"^[0-9]{12}$")
     created_at: AsffTime = Field(alias="CreatedAt")
     # When Security Hub evaluated it last; what people write on it leaves this alone.
-    updated_at: Annotated[AsffTime | None, WrapValidator(_drop_unreadable)] = Field(
-        alias="UpdatedAt", default=None
-    )
+    updated_at: LenientTime = Field(alias="UpdatedAt", default=None)
     resources: tuple[Resource, ...] = Field(alias="Resources", default=())
     compliance: Compliance = Field(alias="Compliance", default=Compliance())
     workflow: Workflow = Field(alias="Workflow", default=Workflow())
@@ -131,11 +137,13 @@ class Finding(Received):
     def certificate_identifier(self) -> CertificateIdentifier | None:
         """How the finding names its certificate, or None if it names none."""
         given = [one.id for one in self.resources[:1]]
-        for resource_id in (*given, self.product_fields.resource_id):
-            identifier = CertificateIdentifier.parse(resource_id) if resource_id else None
-            if identifier:
-                return identifier
-        return None
+        return next(_parse_identifiers(*given, self.product_fields.resource_id), None)
+
+    @property
+    def certificate_identifiers(self) -> tuple[CertificateIdentifier, ...]:
+        """Every certificate that the finding names, in whichever of its resources."""
+        given = [one.id for one in self.resources]
+        return tuple(_parse_identifiers(*given, self.product_fields.resource_id))
 
     @property
     def is_about_account(self) -> bool:
@@ -160,6 +168,12 @@ class Finding(Received):
         if self.workflow.status is WorkflowStatus.SUPPRESSED:
             return "the finding is suppressed, which means that the risk is accepted"
         return None
+
+
+def _parse_identifiers(*resource_ids: str | None) -> Iterator[CertificateIdentifier]:
+    for resource_id in resource_ids:
+        if resource_id and (identifier := CertificateIdentifier.parse(resource_id)):
+            yield identifier
 
 
 class Stranger(Model):

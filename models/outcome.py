@@ -1,5 +1,7 @@
 """What can come of a finding, and how it is written where people look."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from models.base import Model
@@ -60,6 +62,12 @@ class Outcome(StrEnum):
         }
 
 
+# What sets a finding to RESOLVED.
+RESOLVING = frozenset(
+    outcome for outcome in Outcome if outcome.workflow_status is WorkflowStatus.RESOLVED
+)
+
+
 class Conclusion(Model):
     """An outcome with its evidence."""
 
@@ -117,3 +125,28 @@ class Conclusion(Model):
         if not self.items and not self.promise:
             return True
         return fields.get(REFERENCES_FIELD) == self.references_field
+
+
+def read_checked_at(finding: Finding) -> datetime | None:
+    """Return when this application examined a finding (UTC), or None if that is not understood."""
+    written = finding.user_defined_fields.get(CHECKED_AT_FIELD)
+    if written is None and finding.note.updated_by == UPDATED_BY:
+        # The fields of others left no room for ours.
+        return finding.note.updated_at
+    try:
+        checked_at = datetime.fromisoformat(written or "")
+    except ValueError:
+        return None
+    return checked_at if checked_at.tzinfo else None
+
+
+def list_sightings(findings: Iterable[Finding]) -> dict[str, datetime]:
+    """Return when findings last said of certificates, by their ids, that they were there (UTC)."""
+    seen: dict[str, datetime] = {}
+    for finding in findings:
+        fields = finding.user_defined_fields
+        certificate_id = fields.get(CERTIFICATE_ID_FIELD)
+        checked_at = read_checked_at(finding)
+        if certificate_id and checked_at and fields.get(OUTCOME_FIELD) not in RESOLVING:
+            seen[certificate_id] = max(checked_at, seen.get(certificate_id, checked_at))
+    return seen

@@ -34,7 +34,7 @@ from models.conclusions import (
 )
 from models.errors import EventError
 from models.finding import Finding
-from models.outcome import Conclusion
+from models.outcome import CERTIFICATE_ID_FIELD, Conclusion
 from models.reference import References
 from models.settings import Settings
 
@@ -143,20 +143,26 @@ def screen_suppressed(
     for finding in suppressed:
         if isinstance(finding, EventError):
             unclear.append(str(finding))
-        elif finding.find_foreign_trait() or finding.is_about_account:
+        elif finding.find_foreign_trait():
             continue
-        elif (identifier := finding.certificate_identifier) is None:
-            unclear.append(f"finding {finding.id} names {finding.resource_id or 'no resource'}")
-        elif _concerns(identifier, certificate):
+        elif _is_about(finding, certificate):
             return conclude_accepted(certificate, finding.id)
+        elif not finding.certificate_identifiers and not finding.is_about_account:
+            unclear.append(f"finding {finding.id} names {finding.resource_id or 'no resource'}")
     return conclude_unclear_suppression(certificate, unclear) if unclear else None
 
 
-def _concerns(identifier: CertificateIdentifier, certificate: ServerCertificate) -> bool:
+def _is_about(finding: Finding, certificate: ServerCertificate) -> bool:
+    """Return whether a finding names a certificate in any way, or did when we wrote on it."""
+    if finding.user_defined_fields.get(CERTIFICATE_ID_FIELD) == certificate.id:
+        # It may have been renamed since.
+        return True
     own = CertificateArn.parse(certificate.arn)
-    if identifier.arn and own and identifier.arn.account_id != own.account_id:
-        return False
-    return bool(identifier.find_in((certificate,)))
+    return any(
+        identifier.last.casefold() in {certificate.id.casefold(), certificate.name.casefold()}
+        for identifier in finding.certificate_identifiers
+        if not (identifier.arn and own and identifier.arn.account_id != own.account_id)
+    )
 
 
 def prove(
@@ -197,6 +203,8 @@ def prove_again(
 def _conclude_other(
     proven: ServerCertificate, current: ServerCertificate, now: datetime
 ) -> Conclusion:
+    if current.expiration is None:
+        return conclude_unknown_expiry(current)
     if current.is_expired(now):
         return conclude_replaced(proven, current)
     return conclude_valid(current)
@@ -208,17 +216,18 @@ def _find_objection(
     certificates: Sequence[ServerCertificate],
 ) -> Conclusion | None:
     """Return what a scan holds against the deletion of a certificate, or None."""
-    if holders := references.find_holders(certificate):
+    # It may have been renamed, and attached under its new name, since it was listed first.
+    variants = [certificate, *(one for one in certificates if one.id == certificate.id)]
+    if holders := {one for variant in variants for one in references.find_holders(variant)}:
         return conclude_in_use(
             certificate, sorted({str(one) for one in holders}), references.summary
         )
     if references.gaps:
         return conclude_gaps(certificate, references)
-    arn = CertificateArn.parse(certificate.arn)
-    if arn is None:
+    if CertificateArn.parse(certificate.arn) is None:
         return conclude_unknown_arn(certificate, references)
     if references.is_empty:
         return conclude_nothing_read(certificate, references)
-    if dangling := references.find_dangling(arn.account_id, certificates):
+    if dangling := references.find_dangling(certificates):
         return conclude_dangling(certificate, dangling, references)
     return None

@@ -200,23 +200,20 @@ class References(Model):
         }
         return tuple(one for one in self.found if one.identifier in naming)
 
-    def find_dangling(
-        self, account_id: str, certificates: Iterable[ServerCertificate]
-    ) -> tuple[Reference, ...]:
+    def find_dangling(self, certificates: Iterable[ServerCertificate]) -> tuple[Reference, ...]:
         """Return the live holders of which it is not understood which certificate they hold.
 
         Renaming a certificate changes its ARN while a listener keeps the old one, so each of
         these may in truth hold any certificate of the account.
 
         Args:
-            account_id: the account that was scanned.
-            certificates: all certificates that IAM has in it.
+            certificates: all certificates that IAM has in the account.
         """
         known = tuple(certificates)
         unclear = {
             identifier
             for identifier in {one.identifier for one in self.found if one.live}
-            if not _is_understood(identifier, account_id, known)
+            if not _is_understood(identifier, known)
         }
         return tuple(one for one in self.found if one.live and one.identifier in unclear)
 
@@ -258,9 +255,7 @@ def _is_named(certificate: ServerCertificate, identifier: str | None) -> bool:
     return identifier.casefold() == certificate.name.casefold()
 
 
-def _is_understood(
-    identifier: str | None, account_id: str, known: Iterable[ServerCertificate]
-) -> bool:
+def _is_understood(identifier: str | None, known: Iterable[ServerCertificate]) -> bool:
     """Return whether it is certain which certificate an identifier means.
 
     Which one does not matter if it is certain to be none that the account has.
@@ -269,9 +264,6 @@ def _is_understood(
         return False
     # An id never changes: one that IAM does not have is of a certificate that is gone.
     if CERTIFICATE_ID.fullmatch(identifier) or ACM_CERTIFICATE_ARN.fullmatch(identifier):
-        return True
-    arn = CertificateArn.parse(identifier)
-    if arn and arn.account_id != account_id:
         return True
     return any(_is_named(certificate, identifier) for certificate in known)
 

@@ -2,12 +2,7 @@
 
 from models.events import EntryPoint
 from models.finding import Finding, WorkflowStatus
-from models.outcome import FIELD_COUNT, OUTCOME_FIELD, UPDATED_BY, Outcome
-
-# What sets a finding to RESOLVED.
-RESOLVING = frozenset(
-    outcome for outcome in Outcome if outcome.workflow_status is WorkflowStatus.RESOLVED
-)
+from models.outcome import FIELD_COUNT, OUTCOME_FIELD, RESOLVING, UPDATED_BY
 
 
 def find_taken_trait(finding: Finding, entry_point: EntryPoint) -> str | None:

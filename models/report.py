@@ -79,8 +79,8 @@ def describe_fields(report: CertificateReport, checked_at: datetime) -> dict[str
     return {
         # First what tells an unchanged outcome, in case there is not room for all.
         OUTCOME_FIELD: report.outcome.value,
-        CERTIFICATE_ID_FIELD: report.certificate_id or UNKNOWN_ID,
         REFERENCES_FIELD: report.conclusion.references_field,
+        CERTIFICATE_ID_FIELD: report.certificate_id or UNKNOWN_ID,
         CERTIFICATE_FIELD: fit_words(report.arn or report.resource_id, FIELD_VALUE_LENGTH),
         CHECKED_AT_FIELD: checked_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }

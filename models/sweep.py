@@ -3,14 +3,14 @@
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import AwareDatetime
 
 from models.base import Model
 from models.events import SWEEP, SWEEP_SOURCE, EntryPoint
 from models.finding import Finding, WorkflowStatus
-from models.outcome import CHECKED_AT_FIELD
+from models.outcome import read_checked_at
 from models.refusal import find_taken_trait
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -42,15 +42,6 @@ def is_closed_by_us(finding: Finding) -> bool:
         finding.workflow.status is WorkflowStatus.RESOLVED
         and find_taken_trait(finding, EntryPoint.SWEEP) is None
     )
-
-
-def read_checked_at(finding: Finding) -> datetime | None:
-    """Return when this application examined a finding, or None if that is not understood."""
-    try:
-        checked_at = datetime.fromisoformat(finding.user_defined_fields.get(CHECKED_AT_FIELD, ""))
-    except ValueError:
-        return None
-    return checked_at if checked_at.tzinfo else None
 
 
 def _was_evaluated_again(finding: Finding) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from handlers.aws.answers import check_truncation, require_text
+from handlers.aws.answers import IncompleteReadingError, check_truncation, require_text
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.archive import ArchiveRecord, StoredRecord, compose_key, compose_prefix
@@ -100,9 +100,12 @@ class Archive:
             newer = []
             for page in pages:
                 check_truncation(page, "a page", marker="NextContinuationToken")
+                contents = page.get("Contents", [])
+                if page.get("KeyCount", len(contents)) != len(contents):
+                    raise IncompleteReadingError("a page has not as many objects as it says")
                 newer += [
                     require_text(listed, "Key", "an object")
-                    for listed in page.get("Contents", [])
+                    for listed in contents
                     # Whole seconds: S3 lists no finer time than that.
                     if listed["LastModified"] >= since.replace(microsecond=0)
                 ]

@@ -53,11 +53,13 @@ class Certificates:
             pages = self._iam.get_paginator("list_server_certificates").paginate(
                 PaginationConfig={"PageSize": PAGE_SIZE}
             )
-            return tuple(
+            listed = [
                 _parse(metadata)
                 for page in pages
                 for metadata in _read_page(page, "ServerCertificateMetadataList")
-            )
+            ]
+            # A list that changes between its pages may show one twice.
+            return tuple(dict.fromkeys(listed))
 
     def read_tags(self, name: str) -> dict[str, str]:
         """Return the tags of a certificate.
@@ -92,7 +94,7 @@ class Certificates:
                 ),
                 body=require_text(given, "CertificateBody", "the certificate"),
                 chain=given.get("CertificateChain"),
-                tags=_read_tags(given.get("Tags", [])),
+                tags=_read_tags(given.get("Tags") or []),
             )
 
     def delete(self, name: str) -> None:

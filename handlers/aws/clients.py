@@ -1,5 +1,6 @@
 """The clients of one session, made once each and shared between threads."""
 
+import re
 import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -21,6 +22,8 @@ READ_TIMEOUT_SECONDS = 20
 CALLS_AT_ONCE = 32
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 RetryMode = Literal["standard", "adaptive"]
+# A time as AWS writes it: ISO 8601, or in a header RFC 9110.
+WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}|[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4}")
 
 
 def make_session(region: str) -> boto3.Session:
@@ -35,6 +38,9 @@ def make_session(region: str) -> boto3.Session:
 
 
 def _parse_time(value: Any) -> Any:
+    if isinstance(value, str) and not WRITTEN_TIME.match(value):
+        # botocore would take a number for seconds since 1970, and a word for a day of this month.
+        return value
     try:
         return parse_timestamp(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):

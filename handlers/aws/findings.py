@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from handlers.aws.answers import require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
-from models.errors import AwsCallError, EventError, TransientError, describe_invalid
+from models.errors import AwsCallError, EventError, TransientError
 from models.finding import (
     CONTROL_ID,
     Finding,
@@ -26,7 +24,10 @@ from models.report import FindingUpdate, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient
-    from mypy_boto3_securityhub.type_defs import AwsSecurityFindingFiltersTypeDef
+    from mypy_boto3_securityhub.type_defs import (
+        AwsSecurityFindingFiltersTypeDef,
+        StringFilterTypeDef,
+    )
 
 IDS_PER_READ = 20
 PAGE_SIZE = 100
@@ -45,8 +46,9 @@ class Findings:
         self._clients = clients
         self._sleep = sleep
 
-    def _client(self, region: str | None = None) -> "SecurityHubClient":
-        client: SecurityHubClient = self._clients.get("securityhub", region)
+    @property
+    def _client(self) -> "SecurityHubClient":
+        client: SecurityHubClient = self._clients.get("securityhub")
         return client
 
     def read(
@@ -62,35 +64,18 @@ class Findings:
         """
         found: dict[FindingKey, Finding | Stranger | EventError] = {}
         for chunk in _split(keys, IDS_PER_READ):
-            for raw in self._read_raw([key.id for key in chunk]):
-                key = FindingKey(str(raw.get("Id")), str(raw.get("ProductArn")))
-                one = parse_finding(raw, (key.id,))
-                if found.setdefault(key, one) != one:
-                    found[key] = EventError(f"GetFindings shows finding {key.id} in two versions")
+            for page in self._search({"Id": [_equals(key.id) for key in chunk]}):
+                for raw in page:
+                    key = _read_key(raw)
+                    one = _parse(raw)
+                    if found.setdefault(key, one) != one:
+                        found[key] = EventError(f"GetFindings shows {key.id} in two versions")
         return {key: found[key] for key in keys if key in found}
-
-    def _read_raw(self, ids: Sequence[str]) -> Iterator[Mapping[str, object]]:
-        with translated_errors("GetFindings"):
-            pages = (
-                self._client()
-                .get_paginator("get_findings")
-                .paginate(
-                    Filters={"Id": [{"Value": one, "Comparison": "EQUALS"} for one in ids]},
-                    PaginationConfig={"PageSize": PAGE_SIZE},
-                )
-            )
-            for page in pages:
-                shown = page.get("Findings")
-                if not isinstance(shown, list) or not all(shown):
-                    raise AwsCallError("GetFindings", "an answer without its findings")
-                yield from shown
 
     def search_failed(
         self, account_id: str | None = None
     ) -> Iterator[Sequence[Finding | EventError]]:
         """Return the findings of IAM.26 that are FAILED, ACTIVE and not SUPPRESSED, page by page.
-
-        Never faster than a call a second: GetFindings allows three to all who use it.
 
         Args:
             account_id: the account whose findings to return; None for those of every account.
@@ -99,28 +84,17 @@ class Findings:
             AwsCallError: Security Hub may not be read.
             TransientError: it could not answer now.
         """
+        statuses = [one for one in WorkflowStatus if one is not WorkflowStatus.SUPPRESSED]
         filters: AwsSecurityFindingFiltersTypeDef = {
-            "ComplianceSecurityControlId": [{"Value": CONTROL_ID, "Comparison": "EQUALS"}],
-            "ComplianceStatus": [{"Value": "FAILED", "Comparison": "EQUALS"}],
-            "RecordState": [{"Value": "ACTIVE", "Comparison": "EQUALS"}],
-            "WorkflowStatus": [
-                {"Value": status.value, "Comparison": "EQUALS"}
-                for status in WorkflowStatus
-                if status is not WorkflowStatus.SUPPRESSED
-            ],
+            "ComplianceSecurityControlId": [_equals(CONTROL_ID)],
+            "ComplianceStatus": [_equals("FAILED")],
+            "RecordState": [_equals("ACTIVE")],
+            "WorkflowStatus": [_equals(status.value) for status in statuses],
         }
         if account_id:
-            filters["AwsAccountId"] = [{"Value": account_id, "Comparison": "EQUALS"}]
-        with translated_errors("GetFindings"):
-            pages = (
-                self._client(self._clients.region)
-                .get_paginator("get_findings")
-                .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
-            )
-            for page in pages:
-                yield [_parse(raw) for raw in page["Findings"]]
-                if page.get("NextToken"):
-                    self._sleep(SECONDS_BETWEEN_PAGES)
+            filters["AwsAccountId"] = [_equals(account_id)]
+        for page in self._search(filters):
+            yield _parse_ours(page)
 
     def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
         """Return an account's findings of IAM.26 that are SUPPRESSED, whatever else they are.
@@ -132,18 +106,27 @@ class Findings:
             TransientError: it could not answer now.
         """
         filters: AwsSecurityFindingFiltersTypeDef = {
-            "ComplianceSecurityControlId": [{"Value": CONTROL_ID, "Comparison": "EQUALS"}],
-            "AwsAccountId": [{"Value": account_id, "Comparison": "EQUALS"}],
-            "WorkflowStatus": [{"Value": WorkflowStatus.SUPPRESSED.value, "Comparison": "EQUALS"}],
+            "ComplianceSecurityControlId": [_equals(CONTROL_ID)],
+            "AwsAccountId": [_equals(account_id)],
+            "WorkflowStatus": [_equals(WorkflowStatus.SUPPRESSED.value)],
         }
-        client: SecurityHubClient = self._clients.get("securityhub")
+        return [one for page in self._search(filters) for one in _parse_ours(page)]
+
+    def _search(
+        self, filters: "AwsSecurityFindingFiltersTypeDef"
+    ) -> Iterator[Sequence[Mapping[str, object]]]:
+        """Return what Security Hub has, page by page.
+
+        Never faster than a page a second: GetFindings allows three calls to all who use it.
+        """
         with translated_errors("GetFindings"):
-            pages = client.get_paginator("get_findings").paginate(
+            pages = self._client.get_paginator("get_findings").paginate(
                 Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
             )
-            return [
-                _parse(raw) for page in pages for raw in require_list(page, "Findings", "a page")
-            ]
+            for page in pages:
+                yield require_list(page, "Findings", "a page")
+                if page.get("NextToken"):
+                    self._sleep(SECONDS_BETWEEN_PAGES)
 
     def write(self, update: FindingUpdate) -> WriteResult:
         """Write a note, fields and workflow status on findings, and tell how each of them fared.
@@ -166,7 +149,7 @@ class Findings:
         """Write once, and return the findings that are worth another try at once."""
         try:
             with translated_errors("BatchUpdateFindings"):
-                answer = self._client().batch_update_findings(
+                answer = self._client.batch_update_findings(
                     FindingIdentifiers=[
                         {"Id": key.id, "ProductArn": key.product_arn} for key in keys
                     ],
@@ -180,14 +163,15 @@ class Findings:
             result.postponed.update(dict.fromkeys(keys, str(error)))
             return []
         codes = {
-            FindingKey(one["FindingIdentifier"]["Id"], one["FindingIdentifier"]["ProductArn"]): one[
-                "ErrorCode"
-            ]
-            for one in answer.get("UnprocessedFindings", [])
+            _read_key(one.get("FindingIdentifier") or {}): str(one.get("ErrorCode"))
+            for one in answer.get("UnprocessedFindings") or []
         }
+        written = set(map(_read_key, answer.get("ProcessedFindings") or []))
         for key in keys:
             code = codes.get(key)
-            if code is None:
+            if code is None and key not in written:
+                result.postponed[key] = "BatchUpdateFindings did not say what became of it"
+            elif code is None:
                 result.postponed.pop(key, None)
             elif code in RETRIED_CODES:
                 result.postponed[key] = f"BatchUpdateFindings answered {code}"
@@ -197,11 +181,21 @@ class Findings:
         return [key for key in keys if codes.get(key) in RETRIED_CODES]
 
 
-def _parse(raw: Mapping[str, object]) -> Finding | EventError:
-    try:
-        return Finding.model_validate(raw)
-    except ValidationError as error:
-        return EventError(f"finding {raw['Id']} is not understood: {describe_invalid(error)}")
+def _equals(value: str) -> "StringFilterTypeDef":
+    return {"Value": value, "Comparison": "EQUALS"}
+
+
+def _read_key(identifier: Mapping[str, object]) -> FindingKey:
+    return FindingKey(str(identifier.get("Id")), str(identifier.get("ProductArn")))
+
+
+def _parse(raw: Mapping[str, object]) -> Finding | Stranger | EventError:
+    return parse_finding(raw, (str(raw.get("Id")),))
+
+
+def _parse_ours(page: Sequence[Mapping[str, object]]) -> list[Finding | EventError]:
+    """Return the findings of a page, without those that are of another control or product."""
+    return [one for one in map(_parse, page) if not isinstance(one, Stranger)]
 
 
 def _split(keys: Sequence[FindingKey], size: int) -> Iterator[Sequence[FindingKey]]:

@@ -1,5 +1,6 @@
 """The certificate is not there: deleted by this application, by somebody else, or renamed?"""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from models.archive import (
 from models.certificate import ServerCertificate
 from models.conclusions import conclude_absent, conclude_deletable, conclude_unvouched
 from models.errors import AwsCallError, TransientError
+from models.outcome import list_sightings
+
+OTHERS_SETTLE_AFTER_SECONDS = (0.2, 0.6, 1.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,13 @@ class Absence:
         since = max(finding.created_at for finding in subject.findings)
         try:
             stored = self._list_records(subject, since)
+            if kept:
+                stored = mark_kept(self._await_others(subject, since, stored, kept), kept)
         except AwsCallError as error:
             return subject.close(conclude_unvouched(subject.identifier, error))
-        if kept:
-            if is_attempted_besides(stored, kept):
-                raise TransientError("another invocation may be deleting the certificate")
-            stored = mark_kept(stored, kept)
-        vouching = find_vouching(stored, subject.identifier, since, listed)
+        vouching = find_vouching(
+            stored, subject.identifier, since, listed, list_sightings(subject.findings)
+        )
         if vouching is None:
             return subject.close(conclude_absent(subject.identifier))
         certificate, evidence = vouching.record.files.certificate, vouching.record.evidence
@@ -76,6 +80,22 @@ class Absence:
         if subject.certificate and subject.certificate.id in {one.id for one in listed}:
             raise TransientError("the certificate was renamed since it was listed")
         return self.conclude(subject, listed, kept)
+
+    def _await_others(
+        self, subject: Subject, since: datetime, stored: Sequence[StoredRecord], kept: Attempt
+    ) -> Sequence[StoredRecord]:
+        """Return the records once no other invocation may be deleting the certificate.
+
+        One that was faster by a moment is about to record it.
+        """
+        for delay in OTHERS_SETTLE_AFTER_SECONDS:
+            if not is_attempted_besides(stored, kept):
+                return stored
+            time.sleep(delay)
+            stored = self._list_records(subject, since)
+        if is_attempted_besides(stored, kept):
+            raise TransientError("another invocation may be deleting the certificate")
+        return stored
 
     def _list_records(self, subject: Subject, since: datetime) -> Sequence[StoredRecord]:
         if self.archive is None:

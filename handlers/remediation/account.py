@@ -147,7 +147,7 @@ class AccountRemediation:
         """
         if not looks or not looks[-1].references.is_fresh(self.clock()):
             scan = account.scan_references(self.deadline.seconds_left())
-            if scan.find_dangling(account.id, listed):
+            if scan.find_dangling(listed):
                 # The list is older than the scan: what seems to dangle may have come in between.
                 listed = account.certificates.list_all()
             if not scan.is_fresh(self.clock()):

@@ -92,41 +92,67 @@ class Deletion:
     ) -> Case | Conclusion:
         unanswered = DeleteUnansweredError("IAM was not asked")
         for number in range(DELETE_ATTEMPTS):
-            was_asked = number > 0
             try:
-                against = self._look_again(proof)
-                if against:
-                    self._keep(attempt, stored, was_asked=was_asked)
-                    return against
-                self.account.certificates.delete(proof.certificate.name)
+                return self._delete_once(subject, proof, attempt, stored, was_asked=number > 0)
             except DeleteUnansweredError as error:
                 logger.warning("delete was not answered", extra={"reason": str(error)})
                 unanswered = error
-                continue
-            except CertificateGoneError:
-                return self._conclude_gone(subject, attempt, stored, was_asked=was_asked)
-            except CertificateInUseError as error:
-                logger.warning(
-                    "IAM says that the certificate is in use", extra={"reason": str(error)}
-                )
-                self._settle(attempt, stored, ArchiveState.KEPT)
-                return conclude_conflict(proof.certificate, str(error), proof.references.summary)
-            except (AwsCallError, TransientError):
-                self._keep(attempt, stored, was_asked=was_asked)
-                raise
-            self._settle(attempt, stored, ArchiveState.DELETED)
-            deleted = conclude_deletable(
-                proof.certificate, proof.references, archived_as=stored.location
-            )
-            return subject.close(deleted, deleted_now=True)
         raise unanswered
 
-    def _look_again(self, proof: Proof) -> Conclusion | None:
+    def _delete_once(
+        self,
+        subject: Subject,
+        proof: Proof,
+        attempt: Attempt,
+        stored: StoredRecord,
+        *,
+        was_asked: bool,
+    ) -> Case | Conclusion:
+        try:
+            against = self._look_again(proof, was_asked=was_asked)
+        except CertificateGoneError:
+            return self._conclude_gone(subject, attempt, stored, was_asked=was_asked)
+        except Exception:
+            self._keep(attempt, stored, was_asked=was_asked)
+            raise
+        if against:
+            self._keep(attempt, stored, was_asked=was_asked)
+            return against
+        try:
+            self.account.certificates.delete(proof.certificate.name)
+        except CertificateGoneError:
+            return self._conclude_gone(subject, attempt, stored, was_asked=was_asked)
+        except CertificateInUseError as error:
+            logger.warning("IAM says that the certificate is in use", extra={"reason": str(error)})
+            self._settle(attempt, stored, ArchiveState.KEPT)
+            return conclude_conflict(proof.certificate, str(error), proof.references.summary)
+        except AwsCallError:
+            self._settle(attempt, stored, ArchiveState.KEPT)
+            raise
+        self._settle(attempt, stored, ArchiveState.DELETED)
+        deleted = conclude_deletable(
+            proof.certificate, proof.references, archived_as=stored.location
+        )
+        return subject.close(deleted, deleted_now=True)
+
+    def _look_again(self, proof: Proof, *, was_asked: bool) -> Conclusion | None:
         """Return what stands against the delete since the certificate was archived, or None.
 
         Nothing but this answer and the clock may stand between it and the delete.
+
+        Raises:
+            CertificateGoneError: it is not there by its name; once IAM was asked to delete it, that
+                is also so if another one has the name.
         """
-        files = self.account.certificates.read(proof.certificate.name)
+        try:
+            files = self.account.certificates.read(proof.certificate.name)
+        except AwsCallError as error:
+            if was_asked:
+                # Nobody knows now whether it is kept.
+                raise TransientError(f"a delete was not answered, and then {error}") from error
+            raise
+        if was_asked and files.certificate.id != proof.certificate.id:
+            raise CertificateGoneError(proof.certificate.name)
         now = self.clock()
         proven = prove_again(proof, files, self.settings, now)
         if isinstance(proven, Conclusion):
@@ -143,7 +169,10 @@ class Deletion:
             self._settle(attempt, stored, ArchiveState.KEPT)
             return self._absence.conclude_vanished(subject, attempt)
         # An earlier request was not answered: the record goes on saying so, and vouches.
-        case = self._absence.conclude_vanished(subject)
+        try:
+            case = self._absence.conclude_vanished(subject)
+        except AwsCallError as error:
+            raise TransientError(f"a delete was not answered, and then {error}") from error
         return replace(case, deleted_now=case.has_outcome(Outcome.DELETED))
 
     def _keep(self, attempt: Attempt, stored: StoredRecord, *, was_asked: bool) -> None:

@@ -133,6 +133,7 @@ class TestDoors:
         asked = [call for call in calls if call.service == "securityhub"]
         assert [(call.operation, call.region) for call in asked] == [
             ("GetFindings", "us-east-1"),
+            ("GetFindings", "us-east-1"),  # what is suppressed
             ("BatchUpdateFindings", "us-east-1"),
         ]
         assert deployment.status(event) == "RESOLVED"
@@ -271,6 +272,7 @@ class TestDeleted:
             "ticket": "SEC-1",
             "iam26Outcome": "deleted",
             "iam26Certificate": certificate["Arn"],
+            "iam26CertificateId": certificate["ServerCertificateId"],
             "iam26References": "examined 0 resources of 5 kinds in 2 Regions",
         }
 
@@ -292,7 +294,7 @@ class TestDeleted:
         identifier = certificate["ServerCertificateId"]
         [(key, record)] = deployment.archive().items()
         assert key == f"certificates/{OWN_ACCOUNT}/old-web/{identifier}.json"
-        assert record["state"] == "deleting"
+        assert record["state"] == "deleted"
         assert record["files"]["body"].strip() == files.body.strip()
         assert record["files"]["chain"].strip() == str(files.chain).strip()
         assert record["files"]["tags"] == {"owner": "web"}
@@ -429,7 +431,8 @@ class TestWouldDelete:
     def test_nothing_is_touched(self, deployment: Deployment) -> None:
         """A dry run tells what would be deleted, deletes nothing and archives nothing."""
         deployment.configure(MODE="DryRun")
-        event = deployment.report(deployment.upload("old-web")["Arn"])
+        certificate = deployment.upload("old-web")
+        event = deployment.report(certificate["Arn"])
 
         outcome = deployment.handle_one(event)
 
@@ -445,6 +448,7 @@ class TestWouldDelete:
         assert without_time(finding["UserDefinedFields"]) == {
             "iam26Outcome": "would-delete",
             "iam26Certificate": outcome["certificate"],
+            "iam26CertificateId": certificate["ServerCertificateId"],
             "iam26References": "examined 0 resources of 5 kinds in 2 Regions",
         }
         [message] = deployment.messages()
@@ -496,6 +500,7 @@ class TestInUse:
         assert without_time(finding["UserDefinedFields"]) == {
             "iam26Outcome": "in-use",
             "iam26Certificate": certificate["Arn"],
+            "iam26CertificateId": certificate["ServerCertificateId"],
             "iam26References": holder,
         }
         [message] = deployment.messages()
@@ -562,7 +567,7 @@ class TestInUse:
         deployment.aws.knobs.guard_certificates_in_use = True
         late = faults.Call(lambda: attach(deployment, "alb", certificate))
 
-        with faults.inject(operation="GetServerCertificate", fault=late):
+        with faults.inject(operation="GetServerCertificate", fault=late, times=1):
             outcome = deployment.handle_one(event)
 
         assert outcome["outcome"] == "in-use"
@@ -659,7 +664,7 @@ class TestKept:
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("already-gone", "RESOLVED")
         assert deployment.status(event) == "RESOLVED"
-        assert "It was not deleted by this application." in str(deployment.note(event))
+        assert "was not deleted by this application." in str(deployment.note(event))
         assert deployment.messages() == []
         assert deployment.certificates() == {"bystander"}
 
@@ -848,7 +853,7 @@ class TestRefused:
         assert deployment.handle_one(event)["outcome"] == "deleted"
 
     def test_suppressed_twin(self, deployment: Deployment) -> None:
-        """An accepted risk on one finding does not stop the other about the same certificate."""
+        """A risk that is accepted on one standard's finding is about the certificate."""
         arn = deployment.upload("old-web")["Arn"]
         suppressed = deployment.report(arn, standard="cis-3.0", workflow_status="SUPPRESSED")
         open_ = deployment.report(arn, standard="cis-5.0")
@@ -857,7 +862,18 @@ class TestRefused:
 
         assert deployment.status(suppressed) == "SUPPRESSED"
         assert deployment.note(suppressed) is None
-        assert deployment.status(open_) == "RESOLVED"
+        assert deployment.status(open_) == "NOTIFIED"
+        assert "its risk is accepted" in str(deployment.note(open_))
+        assert deployment.certificates() == {"old-web"}
+
+    def test_suppressed_twin_of_another_certificate(self, deployment: Deployment) -> None:
+        """An accepted risk of one certificate keeps no other."""
+        accepted, other = deployment.upload("accepted"), deployment.upload("old-web")
+        deployment.report(accepted["Arn"], workflow_status="SUPPRESSED")
+        event = deployment.report(other["Arn"])
+
+        assert deployment.handle_one(event)["outcome"] == "deleted"
+        assert deployment.certificates() == {"accepted"}
 
 
 class TestMemberAccounts:
@@ -1016,13 +1032,22 @@ class TestUnchanged:
         assert len(deployment.messages()) == 1
 
 
+OUR_FIELDS = {
+    "iam26Outcome",
+    "iam26Certificate",
+    "iam26CertificateId",
+    "iam26CheckedAt",
+    "iam26References",
+}
+
+
 class TestLimits:
     """What Security Hub has room for."""
 
     @pytest.mark.parametrize(
         ("count", "ours"),
         [
-            (45, {"iam26Outcome", "iam26Certificate", "iam26CheckedAt", "iam26References"}),
+            (45, OUR_FIELDS),
             (48, {"iam26Outcome", "iam26References"}),
             (50, set()),
         ],

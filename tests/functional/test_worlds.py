@@ -275,7 +275,7 @@ def check_deletions(world: World, calls: Recording) -> None:
         assert not world.scene.has_gap
         assert world.failed in {None, *AFTER_THE_ACT}
         record = f"certificates/{OWN_ACCOUNT}/{draft.current_name}/{identifier}.json"
-        assert world.deployment.archive()[record]["state"] == "deleting"
+        assert world.deployment.archive()[record]["state"] == "deleted"
         order = [
             call.operation
             for call in calls

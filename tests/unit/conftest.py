@@ -20,5 +20,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing changes while a unit test waits."""
+    monkeypatch.setattr("handlers.remediation.absence.OTHERS_SETTLE_AFTER_SECONDS", (0, 0))
+
+
+@pytest.fixture(autouse=True)
 def _no_sockets() -> None:
     disable_socket(allow_unix_socket=True)

@@ -84,16 +84,23 @@ async def _read_sni_list(reader: Reader, balancer: str, listener: "ListenerTypeD
     paginator = client.get_paginator("describe_listener_certificates").paginate(
         ListenerArn=listener["ListenerArn"], PaginationConfig={"PageSize": PAGE_SIZE}
     )
+    defaults = set(_read_arns(listener.get("Certificates", []), holder))
+    shown: set[str] = set()
     try:
         # No other call shows the SNI list.
         async for page in reader.pages(paginator):
             certificates = require_list(
                 page, "Certificates", f"DescribeListenerCertificates of {holder}"
             )
+            arns = _read_arns(certificates, holder)
             # Whether a default certificate is missing, the listener itself has told.
-            reader.note(holder, *_read_arns(certificates, holder), needs_certificate=False)
+            reader.note(holder, *arns, needs_certificate=False)
+            shown.update(arns)
     except client.exceptions.ListenerNotFoundException as error:
         raise VanishedError from error
+    if not defaults <= shown:
+        # The answer has the default certificate too, so this listener was changed in between.
+        raise VanishedError
 
 
 def _read_arns(certificates: Any, holder: str) -> list[str]:

@@ -280,10 +280,10 @@ def _sort_regions(answer: "DescribeRegionsResultTypeDef") -> Regions:
         IncompleteReadingError: it has none that the account may use.
     """
     regions = {
-        require_text(one, "RegionName", "a Region"): one.get("OptInStatus")
+        (require_text(one, "RegionName", "a Region"), one.get("OptInStatus"))
         for one in require_list(answer, "Regions", "DescribeRegions")
     }
-    enabled = sorted(name for name, status in regions.items() if status != NOT_ENABLED)
+    enabled = sorted({name for name, status in regions if status != NOT_ENABLED})
     if not enabled:
         raise IncompleteReadingError("DescribeRegions has no enabled Region")
-    return Regions(tuple(enabled), tuple(sorted(regions.keys() - enabled)))
+    return Regions(tuple(enabled), tuple(sorted({name for name, _ in regions} - {*enabled})))

@@ -1,5 +1,6 @@
 """Security Hub's answers: only what is understood of them counts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from handlers.aws.findings import Findings
 from models.errors import AwsCallError, EventError
 from models.finding import Finding, FindingKey, Stranger
-from tests.builders import PRODUCT_ARN, make_finding, make_raw_finding
+from tests.builders import ACCOUNT, PRODUCT_ARN, make_finding, make_raw_finding
 from tests.unit.aws.scripted import Answer, ScriptedAws
 
 OTHER_REGION = "arn:aws:securityhub:eu-west-1::product/aws/securityhub"
@@ -20,8 +21,13 @@ def make_raw(**fields: Any) -> dict[str, Any]:
 
 def read(*pages: Answer, keys: tuple[FindingKey, ...] = (KEY,)) -> dict[FindingKey, Any]:
     """Return what is read of these answers, one after the other."""
-    aws = ScriptedAws({"GetFindings": pages})
-    return dict(Findings(aws.make_clients()).read(keys))
+    return dict(ask(*pages).read(keys))
+
+
+def ask(*pages: Answer) -> Findings:
+    """Return Security Hub with these answers, one after the other."""
+    clients = ScriptedAws({"GetFindings": pages}).make_clients()
+    return Findings(clients, sleep=lambda _: None)
 
 
 class TestRead:
@@ -53,7 +59,7 @@ class TestRead:
     )
     def test_answer_without_findings(self, answer: dict[str, Any]) -> None:
         """An answer without its list is an error that names the call."""
-        with pytest.raises(AwsCallError, match="GetFindings answered an answer without"):
+        with pytest.raises(AwsCallError, match="GetFindings answered a page has"):
             read(answer)
 
     def test_later_page_without_findings(self) -> None:
@@ -97,3 +103,38 @@ class TestRead:
         [shown] = read({"Findings": [make_raw(CreatedAt="2024-01-04T15:25:60+05")]}).values()
         assert isinstance(shown, Finding)
         assert shown.created_at.isoformat() == "2024-01-04T15:25:59+05:00"
+
+
+SEARCHES: dict[str, Callable[[Findings], list[Finding | EventError]]] = {
+    "failed": lambda findings: [one for page in findings.search_failed() for one in page],
+    "suppressed": lambda findings: findings.list_suppressed(ACCOUNT),
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+class TestSearch:
+    """What a search shows, for the sweep and for risks that somebody accepted."""
+
+    def test_every_page(self, search: Callable[[Findings], list[Finding | EventError]]) -> None:
+        """The findings of every page are returned."""
+        pages = ({"Findings": [make_raw()], "NextToken": "2"}, {"Findings": [make_raw(Id="2")]})
+        assert search(ask(*pages)) == [make_finding(Id=KEY.id), make_finding(Id="2")]
+
+    @pytest.mark.parametrize("answer", [{}, {"Findings": None}, {"Findings": [None]}])
+    def test_page_that_is_not_whole(
+        self,
+        search: Callable[[Findings], list[Finding | EventError]],
+        answer: dict[str, Any],
+    ) -> None:
+        """A page without its list is an error: what it would have shown is unknown."""
+        pages = ({"Findings": [make_raw()], "NextToken": "2"}, answer)
+        with pytest.raises(AwsCallError, match="Findings"):
+            search(ask(*pages))
+
+    def test_not_understood(self, search: Callable[[Findings], list[Finding | EventError]]) -> None:
+        """One that is not understood is an error that names it, unless it is not ours anyway."""
+        odd = {"CreatedAt": "yesterday"}
+        foreign = {"ProductArn": "arn:aws:securityhub:us-east-1::product/a/b"}
+        [shown] = search(ask({"Findings": [make_raw(**odd), make_raw(**odd, **foreign)]}))
+        assert isinstance(shown, EventError)
+        assert str(shown).startswith("finding/1.CreatedAt: ")

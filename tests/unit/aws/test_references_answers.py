@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.reference import GLOBAL, Gap, GapKind
-from tests.builders import ACCOUNT, make_certificate
+from tests.builders import make_certificate
 from tests.unit.aws.scripted import HOME, Refusal, ScriptedAws
 from tests.unit.aws.worlds import CASES, Case
 
@@ -98,7 +98,7 @@ def test_whatever_is_missing(kind: str, path: Path, *, is_empty: bool) -> None:
     kept = (
         references.find_holders(make_certificate())
         or references.gaps
-        or references.find_dangling(ACCOUNT, (make_certificate(),))
+        or references.find_dangling((make_certificate(),))
     )
     # A list that is there and empty says that there is nothing.
     assert kept or (named_list and path[-1] != "Items")

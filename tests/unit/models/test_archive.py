@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -169,7 +169,10 @@ def test_prefix_is_of_one_name_alone() -> None:
 
 
 def vouch(
-    resource_id: str, *records: ArchiveRecord, there: Sequence[ServerCertificate] = ()
+    resource_id: str,
+    *records: ArchiveRecord,
+    there: Sequence[ServerCertificate] = (),
+    seen: dict[str, datetime] | None = None,
 ) -> ArchiveRecord | None:
     """Return the record that vouches for a certificate that a finding of `NOW` names."""
     identifier = CertificateIdentifier.parse(resource_id)
@@ -177,7 +180,7 @@ def vouch(
     stored = [
         StoredRecord(f"s3://archive/{number}", one, "1") for number, one in enumerate(records)
     ]
-    vouching = find_vouching(stored, identifier, NOW, there)
+    vouching = find_vouching(stored, identifier, NOW, there, seen or {})
     if vouching is None:
         return None
     assert vouching in stored

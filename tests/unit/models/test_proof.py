@@ -278,7 +278,7 @@ class TestProof:
     def test_unused(self) -> None:
         """An expired certificate that nothing names is to be deleted."""
         assert isinstance(weigh(), Proof)
-        assert isinstance(weigh(make_reference(make_arn("x", account_id=OTHER_ACCOUNT))), Proof)
+        assert isinstance(weigh(make_reference("ASCAOTHER000000000001")), Proof)
         assert isinstance(weigh(make_reference("ASCAEXAMPLE0000000002")), Proof)
 
     @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ import pytest
 
 from models.reference import GLOBAL, Coverage, CoverageState, Gap
 from tests.builders import (
-    ACCOUNT,
     CERTIFICATE_ID,
     NOW,
-    OTHER_ACCOUNT,
     make_arn,
     make_certificate,
     make_reference,
@@ -64,27 +62,26 @@ class TestDangling:
         """One that names an unknown certificate of the account, or one not understood, dangles."""
         holder = make_reference(identifier)
         references = make_references(holder)
-        assert references.find_dangling(ACCOUNT, (make_certificate(),)) == (holder,)
+        assert references.find_dangling((make_certificate(),)) == (holder,)
 
     @pytest.mark.parametrize(
         "identifier",
         [
             make_arn(),
             make_arn(path="/moved-since/"),
-            make_arn("gone", account_id=OTHER_ACCOUNT),
             "ASCAEXAMPLE0000000099",
             "arn:aws:acm:us-east-1:111122223333:certificate/gone",
         ],
     )
     def test_is_not_found(self, identifier: str) -> None:
-        """A known certificate, one of another account or service, and an id do not dangle."""
+        """A known certificate, one of ACM, and an id do not dangle."""
         references = make_references(make_reference(identifier))
-        assert references.find_dangling(ACCOUNT, (make_certificate(),)) == ()
+        assert references.find_dangling((make_certificate(),)) == ()
 
     def test_saved_configuration_does_not_dangle(self) -> None:
         """What serves nothing may name a certificate that is long gone."""
         references = make_references(make_reference(make_arn("gone"), live=False))
-        assert references.find_dangling(ACCOUNT, ()) == ()
+        assert references.find_dangling(()) == ()
 
 
 class TestScope:

@@ -59,9 +59,7 @@ identifiers = st.one_of(
     st.builds(lambda path, name: Named(make_arn(name, path=path), name, name), paths, names),
     st.builds(lambda name: Named(name, name, name), names.filter(lambda one: one[:4] != "ASCA")),
     ids.map(lambda one: Named(one, one, one, is_certainly_another=True)),
-    names.map(
-        lambda name: Named(make_arn(name, account_id=OTHER_ACCOUNT), is_certainly_another=True)
-    ),
+    names.map(lambda name: Named(make_arn(name, account_id=OTHER_ACCOUNT))),
     st.sampled_from(
         [
             Named(None),
@@ -96,7 +94,7 @@ def test_understood_or_dangling(
 
     for certificate in known:
         assert bool(references.find_holders(certificate)) is (certificate in meant)
-    dangling = references.find_dangling(ACCOUNT, known)
+    dangling = references.find_dangling(known)
     assert bool(dangling) is (live and not meant and not named.is_certainly_another)
 
 
@@ -104,7 +102,7 @@ def test_understood_or_dangling(
 def test_anything_else_dangles(text: str) -> None:
     """Whatever text a live holder has, it dangles unless IAM has what it names, or it is an id."""
     references = make_references(make_reference(text))
-    assert bool(references.find_dangling(ACCOUNT, (make_certificate(),))) is not (
+    assert bool(references.find_dangling((make_certificate(),))) is not (
         text.casefold() == "example-cert" or re.fullmatch(r"ASCA[A-Z0-9]{12,124}", text) is not None
     )
 
@@ -127,13 +125,13 @@ def test_every_way_to_name_a_certificate(identifier: str, *, live: bool) -> None
     reference = make_reference(identifier, live=live)
     references = make_references(reference)
     assert references.find_holders(make_certificate()) == (reference,)
-    assert references.find_dangling(ACCOUNT, (make_certificate(),)) == ()
+    assert references.find_dangling((make_certificate(),)) == ()
 
 
 def test_id_of_another_certificate_in_an_arn_dangles() -> None:
     """An ARN that ends in an id which IAM does not have may be of a certificate with that name."""
     reference = make_reference(make_arn("ASCAEXAMPLE0000000099"))
-    assert make_references(reference).find_dangling(ACCOUNT, (make_certificate(),)) == (reference,)
+    assert make_references(reference).find_dangling((make_certificate(),)) == (reference,)
 
 
 class TestWords:

@@ -264,6 +264,35 @@ class TestSuppressed:
 
         assert outcomes_of(run(world, arrival)) == {arrival.finding.id: Outcome.DELETED}
 
+    def test_renamed_since(self, world: World) -> None:
+        """What we wrote on the suppressed finding tells of a certificate that was renamed since."""
+        certificate = world.add_expired("web.expired")
+        fields = {"iam26CertificateId": certificate.id, "iam26Outcome": "in-use"}
+        suppress(world, make_arn("web"), UserDefinedFields=fields)
+
+        assert set(outcomes_of(run(world, world.add_finding(certificate.arn))).values()) == {
+            Outcome.EXEMPT
+        }
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {"Resources": [{"Id": "Web"}]},
+            {"Resources": [{"Id": "AWS::::Account:111122223333"}, {"Id": make_arn("web")}]},
+            {
+                "Resources": [{"Id": "AWS::::Account:111122223333"}],
+                "ProductFields": {"Resources:0/Id": make_arn("web")},
+            },
+        ],
+        ids=["case", "second resource", "product field"],
+    )
+    def test_named_in_another_way(self, world: World, overrides: dict[str, Any]) -> None:
+        """Wherever a suppressed finding names the certificate, it is about it."""
+        arrival = world.add_finding(world.add_expired("web").arn)
+        suppress(world, "other", **overrides)
+
+        assert outcomes_of(run(world, arrival)) == {arrival.finding.id: Outcome.EXEMPT}
+
     @pytest.mark.parametrize("resource_id", ["", "a b", "arn:aws:iam::111122223333:user/web"])
     def test_resource_is_not_understood(self, world: World, resource_id: str) -> None:
         """A suppressed finding that may be about any certificate keeps them all."""
