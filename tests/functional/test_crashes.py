@@ -143,7 +143,7 @@ def test_lost_answer_of_the_delete(deployment: Deployment) -> None:
 
 
 def test_name_taken_while_the_delete_is_unanswered(deployment: Deployment) -> None:
-    """A delete whose answer is lost never hits the certificate that took the name since."""
+    """A delete whose answer is lost never hits the certificate that took the name, and is told."""
     event = deployment.report(deployment.upload("web")["Arn"])
 
     def renew() -> None:
@@ -154,8 +154,9 @@ def test_name_taken_while_the_delete_is_unanswered(deployment: Deployment) -> No
     with lost, faults.record_calls() as calls:
         outcome = deployment.handle_one(event)
 
-    assert outcome["outcome"] == "not-expired"
+    assert outcome["outcome"] == "deleted"
     assert deployment.certificates() == {"web"}
+    assert [one.attributes["outcome"] for one in deployment.messages()] == ["deleted"]
     assert len(calls.named("DeleteServerCertificate")) == 1
 
 

@@ -292,7 +292,7 @@ def test_nothing_is_allowed_without_a_policy(deployment: Deployment) -> None:
     with enforced(), faults.record_calls() as calls:
         assert deployment.handle_batch(event) == [0]
 
-    assert {call.operation for call in calls} == {"GetFindings", "BatchUpdateFindings"}
+    assert {call.operation for call in calls} == {"GetFindings", "Publish", "BatchUpdateFindings"}
     assert is_kept(deployment, OWN_ACCOUNT)
 
 

@@ -659,7 +659,7 @@ class TestKept:
 
         assert (outcome["outcome"], outcome["workflowStatus"]) == ("already-gone", "RESOLVED")
         assert deployment.status(event) == "RESOLVED"
-        assert "was not deleted by this application." in str(deployment.note(event))
+        assert "no record of deleting it" in str(deployment.note(event))
         assert deployment.messages() == []
         assert deployment.certificates() == {"bystander"}
 

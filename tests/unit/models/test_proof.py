@@ -30,6 +30,7 @@ from tests.builders import (
     make_references,
 )
 
+OTHER_ID = "ASCAOTHER000000000001"
 GAP = Gap(source="AppSync custom domain", region="eu-west-1", cause="AccessDenied")
 GRACE = Settings(grace_period_days=14)
 LONG_NAME = "n" * 128
@@ -391,7 +392,7 @@ class TestProof:
         tags=st.dictionaries(st.sampled_from(["iam26:keep", "team"]), st.text()),
         held=st.lists(
             st.sampled_from(
-                [make_arn(), make_arn("renamed"), make_arn("web"), CERTIFICATE_ID, "ASCAX"]
+                [make_arn(), make_arn("renamed"), make_arn("web"), CERTIFICATE_ID, OTHER_ID]
             )
         ),
         gaps=st.lists(st.just(GAP), max_size=1),
@@ -428,7 +429,7 @@ class TestProof:
             age >= timedelta(days=grace_days)
             and path != "/new/"
             and "iam26:keep" not in tags
-            and set(held) <= {make_arn("web"), "ASCAX"}
+            and set(held) <= {make_arn("web"), OTHER_ID}
             and not gaps
             and read
         )
