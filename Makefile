@@ -37,7 +37,7 @@ imports: $(READY) ## imports point one way
 	$(BIN)/lint-imports --no-logo
 
 unit: $(READY) ## tests over fakes, no sockets
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -n 2
 
 functional: $(READY) ## real botocore requests against the local AWS
 	@rm -rf build/operations # what is called now is what the roles are held against
@@ -59,7 +59,7 @@ template: $(READY) $(SAM_READY) $(CHECKOV_READY) ## validate and lint the templa
 		deploy/expiry-alarms.yaml
 	.venv-sam/bin/cfn-lint --regions us-east-1 -- deploy/custom-action.yaml
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
-	$(BIN)/pytest tests/template
+	$(BIN)/pytest tests/template -n 2
 
 build: $(READY) $(SAM_READY) ## build what is deployed, and show its size and content
 	@$(SAM) build

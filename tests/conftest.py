@@ -14,3 +14,10 @@ def service_models_parsed_once() -> Iterator[None]:
         cached = functools.cache(botocore.session.create_loader)
         patch.setattr(botocore.session, "create_loader", cached)
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have recorded, such as how much an exhaustive one has tried."""
+    for report in terminalreporter.getreports("passed"):
+        for what, figure in report.user_properties:
+            terminalreporter.write_line(f"{figure:,} {what}")
