@@ -142,10 +142,10 @@ class TestQueue:
     """What comes off the queue, and what stays."""
 
     def report_quietly(self, deployment: Deployment, name: str) -> tuple[Finding, str]:
-        """Return a finding that the rule does not take, and an event about it."""
+        """Return a finding that the rule does not take, and the event of the button about it."""
         certificate = deployment.upload(name)
         finding = deployment.report(certificate["Arn"], workflow_status="NOTIFIED")
-        return finding, json.dumps(seed.imported_event(finding))
+        return finding, json.dumps(seed.custom_action_event(finding))
 
     def test_bad_record_leaves_the_good_ones_alone(self, deployment: Deployment) -> None:
         """In a batch with a record that is no event, the others are done and leave the queue."""
