@@ -21,7 +21,11 @@ REGIONS = ("us-east-1", "eu-west-1")
 
 
 OPERATIONS = Path(__file__).parents[2] / "build" / "operations"
-CALLERS = {"iam26-remediation": "remediate", "iam26-sweep": "sweep"}
+CALLERS = {
+    "iam26-remediation": "remediate",
+    "iam26-sweep": "sweep",
+    "iam26-expiry-alarms": "expiry_alarms",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)

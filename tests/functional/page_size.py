@@ -17,6 +17,8 @@ SIZE_PARAMETERS: Mapping[str, str] = {
     "elasticbeanstalk.DescribeEnvironments": "MaxRecords",
     "iam.ListServerCertificates": "MaxItems",
     "iam.ListServerCertificateTags": "MaxItems",
+    "acm.ListCertificates": "MaxItems",
+    "cloudwatch.DescribeAlarms": "MaxRecords",
     "s3.ListObjectsV2": "MaxKeys",
     "securityhub.GetFindings": "MaxResults",
 }

@@ -16,6 +16,9 @@ RECORDED = PROJECT / "build" / "operations"
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 RENAMED = {"s3.ListObjectsV2": "s3:ListBucket"}
 
+# The services whose actions do not begin with the name that requests are signed for.
+PREFIXES = {"monitoring": "cloudwatch"}
+
 # Needs no permission, and cannot be denied:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 FREE = frozenset({"sts.GetCallerIdentity"})
@@ -31,8 +34,8 @@ def load_operations(folder: Path = RECORDED) -> Operations:
     """Return the operations that were called, such as `elbv2.DescribeListeners`.
 
     Returns:
-        By function (`remediate`, `sweep`) and by the credentials used: the function's `own`, or
-        those of a `member` account.
+        By function (`remediate`, `sweep`, `expiry_alarms`) and by the credentials used: the
+        function's `own`, or those of a `member` account.
 
     Raises:
         NothingRecordedError: there are no records.
@@ -67,4 +70,4 @@ def _map_operations(operations: Iterable[str]) -> Iterator[str]:
 def _find_prefix(service: str) -> str:
     """Return the prefix of a service's actions, which is its signing name."""
     model = botocore.session.get_session().get_service_model(service)
-    return str(model.signing_name)
+    return PREFIXES.get(model.signing_name, str(model.signing_name))

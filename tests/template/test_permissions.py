@@ -27,6 +27,13 @@ PLATFORM = {
         "sqs:GetQueueAttributes",
     },
     "SweepRole": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    # PutMetricAlarm needs TagResource for the tags that it gives, and Lambda saves what failed.
+    "ExpiryRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:SendMessage",
+        "cloudwatch:TagResource",
+    },
 }
 
 # Everything that is allowed on `*`, with the reason why nothing narrower would do.
@@ -53,6 +60,8 @@ def stack_of(role: str) -> Stack:
     """Return the stack that creates a role, with everything that the role can allow."""
     if role == "MemberRole":
         return load_stack(MEMBER_TEMPLATE, AdministratorAccountId=ADMINISTRATOR)
+    if role == "ExpiryRole":
+        return load_stack("deploy/expiry-alarms.yaml")
     return load_stack(MemberRoleName="iam26-remediation-member")
 
 
@@ -220,6 +229,7 @@ def test_each_function_has_its_role() -> None:
 CALLERS = [
     ("RemediateRole", "remediate", "own"),
     ("SweepRole", "sweep", "own"),
+    ("ExpiryRole", "expiry_alarms", "own"),
     ("MemberRole", "remediate", "member"),
 ]
 
@@ -250,6 +260,7 @@ def test_operations_are_mapped_to_actions() -> None:
         "sts.AssumeRole",
         "sts.GetCallerIdentity",
         "securityhub.GetFindings",
+        "cloudwatch.PutMetricAlarm",
     ]
 
     assert list_needed_actions(operations) == {
@@ -259,6 +270,7 @@ def test_operations_are_mapped_to_actions() -> None:
         "s3:PutObject",
         "sts:AssumeRole",
         "securityhub:GetFindings",
+        "cloudwatch:PutMetricAlarm",
     }
 
 
