@@ -1,4 +1,4 @@
-"""The demo: an account of the local AWS with real certificates, and the real handler on it."""
+"""The demo: an account of the local AWS with real certificates, and the real handlers on it."""
 
 import io
 import json
@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from handlers import expiry_alarms
+from handlers.expiry.alarms import AlarmCounts
 from handlers.remediate import handler
 from local.aws import faults
 from local.aws.knobs import OWN_ACCOUNT
@@ -28,6 +30,10 @@ from local.fixtures.invocation import kill_invocation
 from local.fixtures.stack import Stack, load_stack
 from local.surprises import Surprises
 from models.outcome import Outcome
+
+if TYPE_CHECKING:
+    from local.aws.patches.acm import CertificateType
+    from local.fixtures.certificates import KeyType
 
 GRACE_PERIOD_DAYS = 14
 
@@ -105,6 +111,7 @@ def run_demo(console: Console | None = None) -> int:
         play_enforcement(demo, exhibits)
         play_denied_region(demo)
         play_killed_invocation(demo)
+        play_expiry_alarms(demo)
         show_world(demo, "After")
     return tell_result(demo, time.monotonic() - started_at)
 
@@ -312,6 +319,78 @@ def play_killed_invocation(demo: Demo) -> None:
     show_decisions(demo, [exhibit], seen, "Enforce")
 
 
+def play_expiry_alarms(demo: Demo) -> None:
+    """Let alarms be made for certificates in ACM, so that somebody hears of them in time."""
+    demo.console.rule("5. Before the next one expires: an alarm for each certificate in ACM")
+    with working(demo.console, "ACM has certificates, imported and issued by itself"):
+        days_left = seed_acm()
+        first = invoke_expiry_alarms(demo)
+    show_alarms(demo, days_left)
+    created = dict.fromkeys(("corrected", "removed", "unchanged"), 0) | {"created": len(days_left)}
+    demo.surprises.check("the first run of the expiry alarms", created, first)
+    second = invoke_expiry_alarms(demo)
+    unchanged = dict.fromkeys(first, 0) | {"unchanged": len(days_left)}
+    demo.surprises.check("the second run of the expiry alarms", unchanged, second)
+    told = ", ".join(f"{count} {change}" for change, count in second.items() if count)
+    demo.console.print(f"A second run writes nothing: [bold]{told}[/].\n")
+
+
+def seed_acm() -> dict[str, int]:
+    """Fill ACM with certificates, and return how many days each has left, by its ARN."""
+    now = datetime.now(UTC)
+    certificates: list[tuple[str | None, CertificateType, int, KeyType]] = [
+        ("api.example.com", "IMPORTED", 20, "RSA_2048"),
+        ("*.shop.example.com", "IMPORTED", 120, "EC_prime256v1"),
+        (None, "IMPORTED", 60, "EC_secp384r1"),
+        ("www.example.com", "AMAZON_ISSUED", 200, "RSA_2048"),
+        ("stalled.example.com", "AMAZON_ISSUED", 25, "RSA_2048"),
+    ]
+    return {
+        seed.plant_acm_certificate(
+            domain, kind=kind, key_type=key_type, expires=now + timedelta(days=days)
+        ): days
+        for domain, kind, days, key_type in certificates
+    }
+
+
+def invoke_expiry_alarms(demo: Demo) -> AlarmCounts:
+    """Call the handler of the expiry alarms as their template sets it up, and return its answer."""
+    stack = load_stack(
+        "deploy/expiry-alarms.yaml",
+        TopicArn=demo.stack.outputs["TopicArn"],
+        Scope="All",
+        IamCertificates="Disabled",
+        CodeBucketPrefix="code",
+        CodeKey="demo.zip",
+    )
+    os.environ.update(stack.environment("ExpiryFunction"))
+    with collected_log():
+        answer: AlarmCounts = expiry_alarms.handler({}, Context())
+    return answer
+
+
+def show_alarms(demo: Demo, days_left: dict[str, int]) -> None:
+    """Print the alarms, and when each fires, against the certificates that were seeded."""
+    table = Table(expand=True)
+    table.add_column("Alarm", ratio=1, overflow="fold")
+    table.add_column("Days left", justify="right", no_wrap=True)
+    table.add_column("Fires at", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    alarms = demo.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    watched = [alarm["Dimensions"][0]["Value"] for alarm in alarms]
+    demo.surprises.check("certificates with an alarm", sorted(days_left), sorted(watched))
+    for alarm, arn in zip(alarms, watched, strict=True):
+        left, threshold = days_left.get(arn, 0), int(alarm["Threshold"])
+        table.add_row(
+            alarm["AlarmName"],
+            str(left),
+            str(threshold),
+            "[bold red]now[/]" if left <= threshold else f"[green]in {left - threshold} days[/]",
+        )
+    demo.console.print(table)
+    demo.console.print()
+
+
 def configure(demo: Demo, mode: str) -> dict[str, str]:
     """Return the handler's environment in a mode."""
     return demo.stack.knowing(Mode=mode).environment("RemediateFunction")
@@ -320,16 +399,8 @@ def configure(demo: Demo, mode: str) -> dict[str, str]:
 def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
     """Call the real handler, and return what it logged of each finding."""
     os.environ.update(configure(demo, mode))
-    log = io.StringIO()
-    collector = logging.StreamHandler(log)
-    logger = logging.getLogger("iam26-remediation")
-    collector.setFormatter(logger.handlers[0].formatter)
-    ours, logger.handlers[:] = list(logger.handlers), [collector]
-    try:
-        with redirect_stdout(io.StringIO()):  # metrics go to standard output
-            answer = handler(batch, Context())
-    finally:
-        logger.handlers[:] = ours
+    with collected_log() as log, redirect_stdout(io.StringIO()):  # metrics go to standard output
+        answer = handler(batch, Context())
     demo.surprises.check("messages left on the queue", [], answer["batchItemFailures"])
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return {
@@ -338,6 +409,20 @@ def invoke(demo: Demo, batch: dict[str, Any], mode: str) -> dict[str, Seen]:
         if line["message"] == "certificate"
         for finding_id in line["findingIds"]
     }
+
+
+@contextmanager
+def collected_log() -> Iterator[io.StringIO]:
+    """Collect what the functions log, instead of printing it."""
+    log = io.StringIO()
+    collector = logging.StreamHandler(log)
+    logger = logging.getLogger("iam26-remediation")
+    collector.setFormatter(logger.handlers[0].formatter)
+    ours, logger.handlers[:] = list(logger.handlers), [collector]
+    try:
+        yield log
+    finally:
+        logger.handlers[:] = ours
 
 
 def show_decisions(

@@ -79,7 +79,7 @@ class _Environment(Model):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise SettingsError(describe_invalid(error)) from error
+            raise SettingsError(describe_invalid(error)) from None
 
 
 class Settings(_Environment):

@@ -44,6 +44,9 @@ def test_every_outcome_is_the_expected_one(screen: Console) -> None:
         "button pressed on control S3.8",
         "eu-central-1 denied",
         "redelivered",
+        "acm-imported-api-example-com-expiry-",
+        "acm-issued-www-example-com-expiry-",
+        "A second run writes nothing: 5 unchanged.",
     )
     missing = [scene for scene in (*stories, *scenes) if scene not in printed]
     assert missing == []
@@ -103,3 +106,9 @@ class TestSurprises:
         seed.plant_certificate("web")
         assert self.tell(show, exhibit, Seen(Outcome.DELETED, "…")) == 1
         assert "left in IAM after its delete" in read(show.console)
+
+    def test_a_certificate_without_its_alarm_is_a_surprise(self, show: Demo) -> None:
+        """Every certificate in ACM has to be watched, and nothing else."""
+        demo.show_alarms(show, {"forgotten": 20})
+        assert demo.tell_result(show, 1) == 1
+        assert "certificates with an alarm: expected ['forgotten'], got []" in read(show.console)

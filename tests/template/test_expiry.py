@@ -49,8 +49,7 @@ def load(region: str = "us-east-1", **values: Any) -> Stack:
 
 
 def read_environment(stack: Stack) -> dict[str, str]:
-    variables = stack.properties("ExpiryFunction")["Environment"]["Variables"]
-    return {name: str(value) for name, value in variables.items()}
+    return stack.environment("ExpiryFunction")
 
 
 def read_settings(stack: Stack) -> ExpirySettings:

@@ -1,7 +1,8 @@
 """ministack with one entry point: runs in an environment of its own, as a script.
 
-What ministack lacks (server certificates, Security Hub, what can refer to a certificate) it passes
-on to the patched moto, once ministack's own IAM has allowed the call to the function's role.
+What ministack lacks (server certificates, Security Hub, what can refer to a certificate, most of
+what ACM lists) it passes on to the patched moto, once ministack's own IAM has allowed the call to
+the function's role.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import functools
 import importlib
 import inspect
+import json
 import logging
 import os
 import uuid
@@ -30,6 +32,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 # By the name that requests are signed for; the value is the prefix of its IAM actions.
 PASSED_ON = {
+    "acm": "acm",
     "appsync": "appsync",
     "cloudfront": "cloudfront",
     "ec2": "ec2",
@@ -118,7 +121,12 @@ class Front:
         )
         if denied is None:
             return None
-        kinds = {"cloudfront": "cloudfront", "securityhub": "lambda", "appsync": "lambda"}
+        kinds = {
+            "acm": "lambda",
+            "cloudfront": "cloudfront",
+            "securityhub": "lambda",
+            "appsync": "lambda",
+        }
         status, headers, body = self._core["iam_actions"].access_denied_response(
             kinds.get(call.service, call.service if call.service != "elasticbeanstalk" else "iam"),
             action,
@@ -134,7 +142,9 @@ class Front:
     def _name_action(self, call: Call) -> str:
         named = call.parameters.get("Action")
         rest = self._core["iam_actions"]._match_rest_action  # noqa: SLF001 - no public name
-        operation = named[0] if named else rest(call.service, call.method, call.path)
+        # What protocols of JSON name in a header, others name in the body or by the path.
+        target = call.headers.get("x-amz-target", "").rpartition(".")[2]
+        operation = named[0] if named else target or rest(call.service, call.method, call.path)
         # CloudFront's operations carry the version of the API in their name.
         operation = (operation or "Unknown").split("20")[0]
         return f"{PASSED_ON[call.service]}:{operation}"
@@ -199,6 +209,10 @@ async def _send(send: Send, status: int, headers: dict[str, str], body: bytes | 
 def patch(ministack: ModuleType, python: str, moto_url: str) -> None:
     """Correct what keeps the real template, events and artifact from running in ministack."""
     _accept_events_of_aws(importlib.import_module("ministack.services.eventbridge"))
+    _tell_of_alarms(
+        importlib.import_module("ministack.core.iam_evaluator"),
+        importlib.import_module("ministack.services.cloudwatch"),
+    )
     _run_functions_on(python, importlib.import_module("ministack.core.lambda_runtime"))
     provisioners = importlib.import_module("ministack.services.cloudformation.provisioners")
     handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - there is no public way in
@@ -218,6 +232,41 @@ def _accept_events_of_aws(bus: Any) -> None:
     if "allow_aws_source" not in inspect.signature(bus._put_events).parameters:  # noqa: SLF001
         raise SystemExit("ministack has no check of aws.* sources to lift any more")
     bus._put_events = functools.partial(bus._put_events, allow_aws_source=True)  # noqa: SLF001
+
+
+def _tell_of_alarms(evaluator: Any, cloudwatch: Any) -> None:
+    """Let policies be judged by which alarms are meant, by their tags, and by the namespace."""
+    judge = evaluator.enforce
+
+    def enforce(
+        key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        request = evaluator._signed_request.get()  # noqa: SLF001 - nothing else has the body
+        # Of root's requests, which everything is allowed, it keeps none.
+        if service != "monitoring" or request is None:
+            return judge(key, action, service, region, resource_arn, service_context)
+        asked = json.loads(request.body or b"{}")
+        account = importlib.import_module("ministack.core.responses").get_account_id()
+        start = f"arn:aws:cloudwatch:{region}:{account}:alarm:"
+        names = [*asked.get("AlarmNames", []), *filter(None, [asked.get("AlarmName")])]
+        arns = [start + name for name in names] or [asked.get("ResourceARN", "*")]
+        for arn in arns:
+            tags = cloudwatch._resource_tags.get(arn, {})  # noqa: SLF001 - nothing else has them
+            context = {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
+            context |= {
+                "cloudwatch:namespace": asked.get("Namespace", ""),
+                **(service_context or {}),
+            }
+            if denied := judge(key, action, service, region, arn, context):
+                return denied
+        return None
+
+    evaluator.enforce = enforce
 
 
 def _run_functions_on(python: str, runtime: Any) -> None:
