@@ -111,3 +111,26 @@ def test_an_event_of_acm_makes_alarms_and_takes_them(chain: Chain) -> None:
     wait_for_alarms(chain, second, server)
     url = chain.client("sqs").get_queue_url(QueueName="iam26-expiry-alarms-failed")["QueueUrl"]
     assert chain.count_messages(url) == 0
+
+
+def test_a_missing_permission_shows_and_nothing_is_lost(chain: Chain) -> None:
+    """The log names the refused call, and once it is granted the next event makes the alarm."""
+    iam, role = chain.client("iam"), chain.find_resource("ExpiryRole", STACK)
+    policy = {"RoleName": role, "PolicyName": "expiry-alarms"}
+    granted = json.dumps(iam.get_role_policy(**policy)["PolicyDocument"])
+    reduced = granted.replace("cloudwatch:PutMetricAlarm", "cloudwatch:PutDashboard")
+    assert reduced != granted
+    iam.put_role_policy(**policy, PolicyDocument=reduced)
+    before = read_alarms(chain).keys()
+    arn = seed.import_acm_certificate(chain.aws.client, "denied.example.com")
+
+    emit(chain, arn)
+
+    chain.wait_for(
+        "the refusal in the log",
+        lambda: "PutMetricAlarm answered AccessDenied" in chain.read_log(),
+    )
+    assert read_alarms(chain).keys() == before
+    iam.put_role_policy(**policy, PolicyDocument=granted)
+    emit(chain, arn)
+    wait_for_alarms(chain, *before, arn)

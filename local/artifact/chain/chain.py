@@ -142,10 +142,10 @@ class Chain(Running):
 
     # What is there
 
-    def find_resource(self, logical_id: str) -> str:
-        """Return the physical id of a resource of the stack."""
+    def find_resource(self, logical_id: str, stack: str = STACK) -> str:
+        """Return the physical id of a resource of a stack."""
         found = self.client("cloudformation").describe_stack_resource(
-            StackName=STACK, LogicalResourceId=logical_id
+            StackName=stack, LogicalResourceId=logical_id
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
