@@ -41,7 +41,7 @@ unit: $(READY) ## tests over fakes, no sockets
 
 functional: $(READY) ## real botocore requests against the local AWS
 	@rm -rf build/operations # what is called now is what the roles are held against
-	$(BIN)/pytest tests/local tests/functional -n 2
+	$(BIN)/pytest tests/local tests/functional -n 2 --dist worksteal
 
 # Anew each time, for what an earlier run found is not asked again when only the tests have changed.
 mutants: .venv-mutants/.ready ## break the rules in 1,750 ways, and count how many the unit tests notice
