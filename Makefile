@@ -44,7 +44,7 @@ functional: $(READY) ## real botocore requests against the local AWS
 	$(BIN)/pytest tests/local tests/functional -n 2 --dist worksteal
 
 # Anew each time, for what an earlier run found is not asked again when only the tests have changed.
-mutants: .venv-mutants/.ready ## break the rules in 1,750 ways, and count how many the unit tests notice
+mutants: .venv-mutants/.ready ## break the rules in many small ways, and count how many the unit tests notice
 	@rm -rf mutants
 	@HYPOTHESIS_PROFILE=mutants .venv-mutants/bin/mutmut run
 	@.venv-mutants/bin/mutmut results
