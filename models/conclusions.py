@@ -256,7 +256,8 @@ def conclude_conflict(certificate: ServerCertificate, message: str, examined: st
         outcome=Outcome.IN_USE,
         lead=f"Kept: {describe_expiry(certificate)}, but IAM refused to delete it "
         "(DeleteConflict). It is in use by",
-        items=tuple(named) or (f"something that IAM knows of: {said or 'it says no more'}",),
+        items=tuple(named)
+        or (f"something that IAM knows of: {said.rstrip('.') or 'it says no more'}",),
         # IAM's own words take most of the room, and matter more than where to move.
         details=(f"IAM says: {said} {REPLACE}" if named else REPLACE, MOVE_TO_ACM),
         examined=examined,

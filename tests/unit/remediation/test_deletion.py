@@ -429,7 +429,7 @@ class TestKept:
         conclusion = delete(world)
 
         [holder] = conclusion.references
-        words = " ".join(message.split())
+        words = " ".join(message.split()).rstrip(".")
         assert words[:150] in holder
         assert len(holder) < 300
         assert words[:150] in conclusion.note
