@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_ServerCertificateMetadat
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from models.base import Model
+from models.times import Lenient, UtcTime
 
 CERTIFICATE_NAME = r"[\w+=,.@-]{1,128}"
 CERTIFICATE_ARN = re.compile(
@@ -20,8 +21,6 @@ CERTIFICATE_ARN = re.compile(
     re.ASCII,
 )
 CERTIFICATE_ID = re.compile(r"ASCA[A-Z0-9]{12,124}")
-# Else a number would count as seconds since 1970.
-ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T")
 CONFIG_TYPE_PREFIX = "AWS::IAM::ServerCertificate:"
 
 
@@ -40,20 +39,8 @@ class CertificateArn(NamedTuple):
         return cls(**match.groupdict()) if match else None
 
 
-def _drop_odd_time(value: object) -> object:
-    """Return None for what is no point in time, so that only this certificate is not proven."""
-    if isinstance(value, str) and not ISO_TIME.match(value):
-        return None
-    if not isinstance(value, datetime | str):
-        return None
-    try:
-        return TypeAdapter(AwareDatetime).validate_python(value).astimezone(UTC)
-    except (OverflowError, ValidationError):
-        return None
-
-
 # Optional in IAM's own model, and an odd one must not keep an account's others from being read.
-LenientTime = Annotated[AwareDatetime | None, BeforeValidator(_drop_odd_time)]
+CertificateTime = Annotated[UtcTime | None, Lenient]
 
 
 class ServerCertificate(Model):
@@ -64,8 +51,8 @@ class ServerCertificate(Model):
     arn: str = Field(alias="Arn")
     path: str = Field(alias="Path", default="/")
     # Without an expiry nothing is proven.
-    expiration: LenientTime = Field(alias="Expiration", default=None)
-    upload_date: LenientTime = Field(alias="UploadDate", default=None)
+    expiration: CertificateTime = Field(alias="Expiration", default=None)
+    upload_date: CertificateTime = Field(alias="UploadDate", default=None)
 
     def is_expired(self, now: datetime) -> bool:
         """Return whether the certificate is proven to have expired by `now`."""
@@ -153,7 +140,7 @@ class CertificateIdentifier(Model):
     def find_in(self, certificates: Iterable[ServerCertificate]) -> tuple[ServerCertificate, ...]:
         """Return the certificates of an account that this identifier may mean.
 
-        None if it is gone, and more than one only if one has another's id as its name.
+        Empty if it is gone, and more than one only if one has another's id as its name.
         """
         known = tuple(certificates)
         if same := tuple(one for one in known if self.last in {one.id, one.name}):

@@ -49,6 +49,15 @@ def conclude_refused(trait: str) -> Conclusion:
     return Conclusion(outcome=Outcome.REFUSED, lead=f"Left alone: {trait}.")
 
 
+def conclude_unknown_finding(finding_id: str) -> Conclusion:
+    """Conclude that Security Hub does not have the finding, so nothing vouches for what it says."""
+    return unverified(
+        "Kept: Security Hub does not have the finding, so what it says is not believed:",
+        (f"no finding {finding_id}",),
+        "A sample event can be tried with MODE=DryRun.",
+    )
+
+
 def conclude_not_understood(resource_id: str | None) -> Conclusion:
     """Conclude that a finding's resource id names no certificate in any way known here."""
     named = repr(resource_id) if resource_id else "no resource"
@@ -348,13 +357,4 @@ def unverified(
         items=tuple(items),
         details=advice,
         examined=examined,
-    )
-
-
-def conclude_unknown_finding(finding_id: str) -> Conclusion:
-    """Conclude that Security Hub does not have the finding, so nothing vouches for what it says."""
-    return unverified(
-        "Kept: Security Hub does not have the finding, so what it says is not believed:",
-        (f"no finding {finding_id}",),
-        "A sample event can be tried with MODE=DryRun.",
     )

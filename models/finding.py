@@ -9,18 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import (
-    AwareDatetime,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from models.base import Model, Received
-from models.certificate import ISO_TIME, CertificateIdentifier
+from models.certificate import CertificateIdentifier
 from models.errors import EventError, describe_invalid
+from models.times import Lenient, require_iso
 
 CONTROL_ID = "IAM.26"
 ACCOUNT_RESOURCE = "AWS::::Account:"
@@ -32,28 +26,17 @@ LEAP_SECOND = re.compile(r"(T[0-9]{2}:[0-9]{2}):60")
 SHORT_OFFSET = re.compile(r"(:[0-9.]+[+-][0-9]{2})\Z")
 
 
-def _normalize_time(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not ISO_TIME.match(value):
-        raise ValueError("is no time in ISO 8601")
+def _normalize_time(value: object) -> datetime | str:
+    time = require_iso(value)
+    if isinstance(time, datetime):
+        return time
     # Python's clock has no second of 60.
-    return SHORT_OFFSET.sub(r"\1:00", LEAP_SECOND.sub(r"\1:59", value))
+    return SHORT_OFFSET.sub(r"\1:00", LEAP_SECOND.sub(r"\1:59", time))
 
 
 # A time as the finding format allows it: the offset may lack its minutes, and the second may be 60.
 AsffTime = Annotated[AwareDatetime, BeforeValidator(_normalize_time)]
-
-
-def _drop_unreadable(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-# Where what cannot be read is as good as nothing.
-LenientTime = Annotated[AsffTime | None, WrapValidator(_drop_unreadable)]
+LenientTime = Annotated[AsffTime | None, Lenient]
 
 
 class WorkflowStatus(StrEnum):
