@@ -3,15 +3,9 @@
 https://docs.aws.amazon.com/acm/latest/APIReference/API_ListCertificates.html
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
-
-from handlers.aws.answers import IncompleteReadingError, require_list
+from handlers.aws.answers import parse_part, require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
-from models.errors import describe_invalid
 from models.expiry import AcmCertificate
 
 PAGE_SIZE = 1000
@@ -37,14 +31,7 @@ class AcmCertificates:
                 Includes={"keyTypes": key_types}, PaginationConfig={"PageSize": PAGE_SIZE}
             )
             return tuple(
-                _parse(summary)
+                parse_part(AcmCertificate, summary, "a certificate")
                 for page in pages
                 for summary in require_list(page, "CertificateSummaryList", "a page")
             )
-
-
-def _parse(summary: Mapping[str, Any]) -> AcmCertificate:
-    try:
-        return AcmCertificate.model_validate(summary)
-    except ValidationError as error:
-        raise IncompleteReadingError(f"a certificate has {describe_invalid(error)}") from error

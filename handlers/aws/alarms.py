@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from handlers.aws.answers import IncompleteReadingError, require_list, require_text
+from handlers.aws.answers import parse_part, require_list, require_tags, require_text
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
-from models.errors import describe_invalid
 from models.expiry import (
     DIMENSION_NAME,
     IAM_NAMESPACE,
@@ -62,10 +59,7 @@ class Alarms:
                 answer = client.list_tags_for_resource(ResourceARN=arn)
             except client.exceptions.ResourceNotFoundException:
                 return None
-            return {
-                require_text(tag, "Key", "a tag"): str(tag.get("Value", ""))
-                for tag in require_list(answer, "Tags", "the answer")
-            }
+            return require_tags(require_list(answer, "Tags", "the answer"))
 
     def put(self, alarm: Alarm) -> None:
         """Create an alarm with our tag, or set what is there; its tags stay as they are."""
@@ -105,7 +99,6 @@ class Alarms:
 
 
 def _parse(raw: Mapping[str, Any]) -> StoredAlarm:
-    try:
-        return StoredAlarm(require_text(raw, "AlarmArn", "an alarm"), Alarm.model_validate(raw))
-    except ValidationError as error:
-        raise IncompleteReadingError(f"an alarm has {describe_invalid(error)}") from error
+    return StoredAlarm(
+        require_text(raw, "AlarmArn", "an alarm"), parse_part(Alarm, raw, "an alarm")
+    )

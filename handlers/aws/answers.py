@@ -4,14 +4,18 @@ boto3 passes on what it gets: a list that is absent looks like an empty one, and
 rests on either would be worth the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError
+from pydantic import ValidationError
 
+from models.base import Model
+from models.errors import describe_invalid
 from models.reference import GapKind
 
 R = TypeVar("R")
+M = TypeVar("M", bound=Model)
 
 # Where the answers of the sources say how to ask for the next page.
 CONTINUATIONS = ("NextMarker", "NextToken", "nextToken")
@@ -83,6 +87,27 @@ def require_text(answer: Mapping[str, Any], name: str, of: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise IncompleteReadingError(f"{of} has no {name}")
     return text
+
+
+def require_tags(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return tags by their keys.
+
+    Raises:
+        IncompleteReadingError: one has no key.
+    """
+    return {require_text(tag, "Key", "a tag"): str(tag.get("Value", "")) for tag in tags}
+
+
+def parse_part(model: type[M], part: Mapping[str, Any], of: str) -> M:
+    """Return the model of a part of an answer.
+
+    Raises:
+        IncompleteReadingError: it lacks a field, or has one that is not understood.
+    """
+    try:
+        return model.model_validate(part)
+    except ValidationError as error:
+        raise IncompleteReadingError(f"{of} has {describe_invalid(error)}") from error
 
 
 def require_counted(answer: Mapping[str, Any], of: str) -> Sequence[Any]:

@@ -3,16 +3,15 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.html
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from handlers.aws.answers import (
-    IncompleteReadingError,
     check_truncation,
+    parse_part,
     require_list,
     require_part,
+    require_tags,
     require_text,
 )
 from handlers.aws.clients import Clients
@@ -23,7 +22,6 @@ from models.errors import (
     CertificateInUseError,
     DeleteUnansweredError,
     TransientError,
-    describe_invalid,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ class Certificates:
                 PaginationConfig={"PageSize": PAGE_SIZE}
             )
             listed = [
-                _parse(metadata)
+                parse_part(ServerCertificate, metadata, "a certificate")
                 for page in pages
                 for metadata in _read_page(page, "ServerCertificateMetadataList")
             ]
@@ -72,7 +70,7 @@ class Certificates:
                 pages = self._iam.get_paginator("list_server_certificate_tags").paginate(
                     ServerCertificateName=name
                 )
-                return _read_tags(tag for page in pages for tag in _read_page(page, "Tags"))
+                return require_tags(tag for page in pages for tag in _read_page(page, "Tags"))
             except self._iam.exceptions.NoSuchEntityException as error:
                 raise CertificateGoneError(name) from error
 
@@ -88,13 +86,12 @@ class Certificates:
             except self._iam.exceptions.NoSuchEntityException as error:
                 raise CertificateGoneError(name) from error
             given = require_part(answer, "ServerCertificate", "the answer")
+            metadata = require_part(given, "ServerCertificateMetadata", "the certificate")
             return CertificateFiles(
-                certificate=_parse(
-                    require_part(given, "ServerCertificateMetadata", "the certificate")
-                ),
+                certificate=parse_part(ServerCertificate, metadata, "a certificate"),
                 body=require_text(given, "CertificateBody", "the certificate"),
                 chain=given.get("CertificateChain"),
-                tags=_read_tags(given.get("Tags") or []),
+                tags=require_tags(given.get("Tags") or []),
             )
 
     def delete(self, name: str) -> None:
@@ -125,14 +122,3 @@ class Certificates:
 def _read_page(page: Mapping[str, Any], name: str) -> Sequence[Any]:
     check_truncation(page, "a page", marker="Marker")
     return require_list(page, name, "a page")
-
-
-def _read_tags(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {require_text(tag, "Key", "a tag"): str(tag.get("Value", "")) for tag in tags}
-
-
-def _parse(metadata: Mapping[str, Any]) -> ServerCertificate:
-    try:
-        return ServerCertificate.model_validate(metadata)
-    except ValidationError as error:
-        raise IncompleteReadingError(f"a certificate has {describe_invalid(error)}") from error

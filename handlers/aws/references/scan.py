@@ -18,7 +18,7 @@ from handlers.aws.answers import (
     understand,
 )
 from handlers.aws.clients import CALLS_AT_ONCE, Clients
-from handlers.aws.errors import is_unresolved_endpoint, translate_error
+from handlers.aws.errors import is_unresolved_endpoint, translate_error, translated_errors
 from handlers.aws.references import (
     beanstalk_configurations,
     classic_load_balancers,
@@ -136,16 +136,17 @@ class Scan:
         Raises:
             TransientError: EC2 could not answer now.
         """
-        ec2: EC2Client = self.clients.get("ec2")
         try:
-            return _sort_regions(understand(lambda: ec2.describe_regions(AllRegions=True)))
+            return _sort_regions(understand(self._describe_regions))
         except IncompleteReadingError as error:
             return _leave_gap(error, LIST_OF_REGIONS, self.clients.region)
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
-            refused = translate_error(error, "DescribeRegions")
-            if isinstance(refused, TransientError):
-                raise refused from error
-            return Gap.of_error(refused, source=LIST_OF_REGIONS, region=self.clients.region)
+        except AwsCallError as error:
+            return Gap.of_error(error, source=LIST_OF_REGIONS, region=self.clients.region)
+
+    def _describe_regions(self) -> "DescribeRegionsResultTypeDef":
+        ec2: EC2Client = self.clients.get("ec2")
+        with translated_errors("DescribeRegions"):
+            return ec2.describe_regions(AllRegions=True)
 
     def _spread(self, regions: Sequence[str]) -> list[tuple[Source, str]]:
         return [
