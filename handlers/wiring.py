@@ -8,8 +8,10 @@ from handlers.aws.account import Accounts, Identity
 from handlers.aws.acm import AcmCertificates
 from handlers.aws.alarms import Alarms
 from handlers.aws.archive import Archive
+from handlers.aws.certificate_deletion import DeletableCertificates
 from handlers.aws.certificates import Certificates
 from handlers.aws.clients import Clients, make_session
+from handlers.aws.finding_updates import UpdatableFindings
 from handlers.aws.findings import Findings
 from handlers.aws.notifications import Notifications
 from handlers.aws.queue import Queue
@@ -77,8 +79,8 @@ def wire_expiry_alarms(environment: Mapping[str, str]) -> ExpiryAlarms:
 def _wire_remediation(settings: Settings, region: str) -> Remediation:
     clients = Clients(make_session(region), region, user_agent=SERVICE)
     identity = Identity(clients)
-    accounts = Accounts(clients, identity, settings, _read_clock)
-    findings = Findings(clients)
+    accounts = Accounts(clients, identity, settings, _read_clock, DeletableCertificates)
+    findings = UpdatableFindings(clients)
     archive = (
         Archive(clients, settings.archive_bucket, identity.read_account_id)
         if settings.archive_bucket

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from handlers.aws.answers import IncompleteReadingError, require_part, require_text
 from handlers.aws.certificates import Certificates
@@ -21,13 +21,15 @@ ROLE_SESSION_NAME = "iam26-remediation"
 # As long as Lambda lets an invocation work.
 LONGEST_INVOCATION = timedelta(minutes=15)
 
+C = TypeVar("C", bound=Certificates)
 
-class Account:
+
+class Account(Generic[C]):
     """An account that this application has credentials of."""
 
-    def __init__(self, account_id: str, clients: Clients, scan: Scan) -> None:
+    def __init__(self, account_id: str, certificates: C, scan: Scan) -> None:
         self.id = account_id
-        self.certificates = Certificates(clients)
+        self.certificates = certificates
         self._scan = scan
 
     def scan_references(self, seconds_left: float | None) -> References:
@@ -67,8 +69,17 @@ class Identity:
             return self._account_id
 
 
-class Accounts:
-    """The accounts that can be reached: our own, and others through the member role."""
+class Accounts(Generic[C]):
+    """The accounts that can be reached: our own, and others through the member role.
+
+    Args:
+        clients: clients with our own credentials.
+        identity: who we are.
+        settings: the name of the member role, and what a scan covers.
+        clock: returns the time in UTC.
+        make_certificates: returns an account's certificates for clients with its credentials; it
+            decides whether they may be deleted.
+    """
 
     def __init__(
         self,
@@ -76,11 +87,13 @@ class Accounts:
         identity: Identity,
         settings: Settings,
         clock: Callable[[], datetime],
+        make_certificates: Callable[[Clients], C],
     ) -> None:
         self._clients = clients
         self._identity = identity
         self._settings = settings
         self._clock = clock
+        self._make_certificates = make_certificates
         self._credentials: dict[str, Credentials] = {}
 
     @property
@@ -94,7 +107,7 @@ class Accounts:
             return True
         return account_id == self._identity.read_account_id()
 
-    def open(self, account_id: str) -> Account:
+    def open(self, account_id: str) -> Account[C]:
         """Return an account with credentials of its own, which last longer than any invocation.
 
         Of another account only the credentials are kept for later: clients of hundreds of
@@ -107,7 +120,8 @@ class Accounts:
         clients = self._clients
         if account_id != self._identity.read_account_id():
             clients = clients.sign_with(self._read_credentials(account_id))
-        return Account(account_id, clients, Scan(clients, self._settings, self._clock))
+        scan = Scan(clients, self._settings, self._clock)
+        return Account(account_id, self._make_certificates(clients), scan)
 
     def _read_credentials(self, account_id: str) -> Credentials:
         known = self._credentials.get(account_id)

@@ -1,4 +1,4 @@
-"""IAM server certificates: list, read, delete.
+"""IAM server certificates, as they are read.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.html
 """
@@ -17,12 +17,7 @@ from handlers.aws.answers import (
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.certificate import CertificateFiles, ServerCertificate
-from models.errors import (
-    CertificateGoneError,
-    CertificateInUseError,
-    DeleteUnansweredError,
-    TransientError,
-)
+from models.errors import CertificateGoneError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -93,30 +88,6 @@ class Certificates:
                 chain=given.get("CertificateChain"),
                 tags=require_tags(given.get("Tags") or []),
             )
-
-    def delete(self, name: str) -> None:
-        """Delete a certificate, for good: IAM never returns its private key.
-
-        The SDK does not repeat it: names are used again, and a repetition of a delete whose answer
-        was lost could hit the certificate that came after.
-
-        Raises:
-            CertificateGoneError: there is no certificate of this name.
-            CertificateInUseError: IAM knows that something uses it.
-            DeleteUnansweredError: IAM did not say whether it deleted it.
-        """
-        iam: IAMClient = self._clients.get_unrepeating("iam")
-        try:
-            with translated_errors("DeleteServerCertificate"):
-                try:
-                    iam.delete_server_certificate(ServerCertificateName=name)
-                except iam.exceptions.NoSuchEntityException as error:
-                    raise CertificateGoneError(name) from error
-                except iam.exceptions.DeleteConflictException as error:
-                    message = error.response["Error"].get("Message", "")
-                    raise CertificateInUseError(message) from error
-        except TransientError as error:
-            raise DeleteUnansweredError(str(error)) from error
 
 
 def _read_page(page: Mapping[str, Any], name: str) -> Sequence[Any]:

@@ -1,6 +1,6 @@
-"""Security Hub findings: read as they are now, write what came of them.
+"""Security Hub findings, as they are now.
 
-https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings.html
+https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html
 """
 
 import time
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from handlers.aws.answers import require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
-from models.errors import AwsCallError, EventError, TransientError
+from models.errors import EventError
 from models.finding import (
     CONTROL_ID,
     Finding,
@@ -19,8 +19,6 @@ from models.finding import (
     WorkflowStatus,
     parse_finding,
 )
-from models.outcome import UPDATED_BY
-from models.report import FindingUpdate, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_securityhub import SecurityHubClient
@@ -31,12 +29,7 @@ if TYPE_CHECKING:
 
 IDS_PER_READ = 20
 PAGE_SIZE = 100
-FINDINGS_PER_UPDATE = 100
 SECONDS_BETWEEN_PAGES = 1.0
-
-# Security Hub answers these for a finding that others write at the same moment.
-RETRIED_CODES = frozenset({"ConcurrentUpdateError", "InternalFailure"})
-RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
 
 
 class Findings:
@@ -63,10 +56,10 @@ class Findings:
             TransientError: it could not answer now.
         """
         found: dict[FindingKey, Finding | Stranger | EventError] = {}
-        for chunk in _split(keys, IDS_PER_READ):
+        for chunk in split(keys, IDS_PER_READ):
             for page in self._search({"Id": [_equals(key.id) for key in chunk]}):
                 for raw in page:
-                    key = _read_key(raw)
+                    key = read_key(raw)
                     one = _parse(raw)
                     if found.setdefault(key, one) != one:
                         found[key] = EventError(f"GetFindings shows {key.id} in two versions")
@@ -128,64 +121,13 @@ class Findings:
                 if page.get("NextToken"):
                     self._sleep(SECONDS_BETWEEN_PAGES)
 
-    def write(self, update: FindingUpdate) -> WriteResult:
-        """Write a note, fields and workflow status on findings, and tell how each of them fared.
-
-        Never raises for AWS's errors: another update must not suffer from this one.
-        """
-        result = WriteResult()
-        for chunk in _split(update.findings, FINDINGS_PER_UPDATE):
-            pending = list(chunk)
-            for delay in (*RETRY_DELAYS_SECONDS, None):
-                pending = self._write_once(update, pending, result)
-                if not pending or delay is None:
-                    break
-                self._sleep(delay)
-        return result
-
-    def _write_once(
-        self, update: FindingUpdate, keys: list[FindingKey], result: WriteResult
-    ) -> list[FindingKey]:
-        """Write once, and return the findings that are worth another try at once."""
-        try:
-            with translated_errors("BatchUpdateFindings"):
-                answer = self._client.batch_update_findings(
-                    FindingIdentifiers=[
-                        {"Id": key.id, "ProductArn": key.product_arn} for key in keys
-                    ],
-                    Note={"Text": update.note, "UpdatedBy": UPDATED_BY},
-                    UserDefinedFields=update.fields,
-                    Workflow={"Status": update.status.value},
-                )
-        except (AwsCallError, TransientError) as error:
-            # Not even a refusal is final here: whoever reads the finding would learn nothing, so
-            # the message goes back to the queue and in the end to the dead-letter queue.
-            result.postponed.update(dict.fromkeys(keys, str(error)))
-            return []
-        codes = {
-            _read_key(one.get("FindingIdentifier") or {}): str(one.get("ErrorCode"))
-            for one in answer.get("UnprocessedFindings") or []
-        }
-        written = set(map(_read_key, answer.get("ProcessedFindings") or []))
-        for key in keys:
-            code = codes.get(key)
-            if code is None and key not in written:
-                result.postponed[key] = "BatchUpdateFindings did not say what became of it"
-            elif code is None:
-                result.postponed.pop(key, None)
-            elif code in RETRIED_CODES:
-                result.postponed[key] = f"BatchUpdateFindings answered {code}"
-            else:
-                result.rejected[key] = code
-                result.postponed.pop(key, None)
-        return [key for key in keys if codes.get(key) in RETRIED_CODES]
-
 
 def _equals(value: str) -> "StringFilterTypeDef":
     return {"Value": value, "Comparison": "EQUALS"}
 
 
-def _read_key(identifier: Mapping[str, object]) -> FindingKey:
+def read_key(identifier: Mapping[str, object]) -> FindingKey:
+    """Return the key in what AWS shows of a finding."""
     return FindingKey(str(identifier.get("Id")), str(identifier.get("ProductArn")))
 
 
@@ -198,6 +140,7 @@ def _parse_ours(page: Sequence[Mapping[str, object]]) -> list[Finding | EventErr
     return [one for one in map(_parse, page) if not isinstance(one, Stranger)]
 
 
-def _split(keys: Sequence[FindingKey], size: int) -> Iterator[Sequence[FindingKey]]:
+def split(keys: Sequence[FindingKey], size: int) -> Iterator[Sequence[FindingKey]]:
+    """Return keys in chunks of at most `size`."""
     for start in range(0, len(keys), size):
         yield keys[start : start + size]

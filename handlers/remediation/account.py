@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from handlers.remediation.absence import Absence
 from handlers.remediation.cases import (
@@ -17,23 +16,16 @@ from handlers.remediation.cases import (
 )
 from handlers.remediation.deadline import Deadline
 from handlers.remediation.deletion import Deletion
+from handlers.remediation.examination import Examination, Look
 from handlers.remediation.ports import AccountPort, AccountsPort, ArchivePort, FindingsPort
 from models.certificate import ServerCertificate
 from models.conclusions import conclude_deletable, conclude_refused
-from models.errors import CertificateGoneError, EventError, TransientError
+from models.errors import CertificateGoneError, EventError
 from models.finding import Finding
 from models.outcome import Conclusion
-from models.proof import Candidate, Proof, prove, screen, screen_suppressed, screen_tags
+from models.proof import Candidate, Proof, screen_suppressed
 from models.reference import References
 from models.settings import Mode, Settings
-
-
-class Look(NamedTuple):
-    """A scan of an account, with the certificates that what it found is compared with."""
-
-    references: References
-    certificates: tuple[ServerCertificate, ...]
-
 
 Pair = tuple[Subject, Candidate]
 
@@ -77,45 +69,42 @@ class AccountRemediation:
     def _remediate(self, account_id: str, arrivals: Sequence[Arrival]) -> AccountResult:
         self.deadline.seconds_left()
         account = self.accounts.open(account_id)
+        examination = Examination(account, self.findings, self.settings, self.clock, self.deadline)
         listed = account.certificates.list_all()
         subjects, cases = group_by_certificate(arrivals, listed, self.accounts.partition)
         candidates: list[Pair] = []
         for subject in subjects:
-            screened = attempt(self._screen, account, subject, listed)
+            screened = attempt(self._screen, examination, subject, listed)
             if isinstance(screened, Candidate):
                 candidates.append((subject, screened))
             else:
                 cases.append(_close(subject, screened))
-        candidates, accepted = self._drop_accepted(account_id, candidates)
+        candidates, accepted = self._drop_accepted(examination, candidates)
         cases += accepted
         looks: list[Look] = []
-        for number, (subject, candidate) in enumerate(candidates):
-            look = attempt(self._look, account, looks, listed)
+        for number, pair in enumerate(candidates):
+            look = attempt(self._look, examination, looks, listed)
             if not isinstance(look, Look):
                 cases += [left.close(look) for left, _ in candidates[number:]]
                 break
-            cases.append(_close(subject, attempt(self._decide, account, subject, candidate, look)))
+            decided = attempt(self._decide, account, examination, pair, look)
+            cases.append(_close(pair[0], decided))
         return AccountResult(account_id, cases, [look.references for look in looks])
 
     def _screen(
-        self, account: AccountPort, subject: Subject, listed: Sequence[ServerCertificate]
+        self, examination: Examination, subject: Subject, listed: Sequence[ServerCertificate]
     ) -> Candidate | Case | Conclusion:
         """Return the candidate for a deletion, or what ends its path if little suffices to know."""
-        certificate, absence = subject.certificate, Absence(account.certificates, self.archive)
-        if certificate is None:
+        absence = Absence(examination.account.certificates, self.archive)
+        if subject.certificate is None:
             return absence.conclude(subject, listed)
-        if against := screen(certificate, subject.identifier, self.settings, self.clock()):
-            return against
         try:
-            tags = account.certificates.read_tags(certificate.name)
+            return examination.screen(subject.certificate, subject.identifier)
         except CertificateGoneError:
             return absence.conclude_vanished(subject)
-        if against := screen_tags(certificate, tags, self.settings):
-            return against
-        return Candidate(certificate, subject.identifier, tags)
 
     def _drop_accepted(
-        self, account_id: str, candidates: Sequence[Pair]
+        self, examination: Examination, candidates: Sequence[Pair]
     ) -> tuple[list[Pair], list[Case]]:
         """Return the candidates without those whose risk somebody accepted, and the cases of these.
 
@@ -123,7 +112,7 @@ class AccountRemediation:
         """
         if not candidates:
             return [], []
-        suppressed = attempt(self.findings.list_suppressed, account_id)
+        suppressed = attempt(examination.list_suppressed)
         if isinstance(suppressed, Conclusion | Postponed):
             return [], [subject.close(suppressed) for subject, _ in candidates]
         kept: list[Pair] = []
@@ -137,7 +126,7 @@ class AccountRemediation:
         return kept, cases
 
     def _look(
-        self, account: AccountPort, looks: list[Look], listed: Sequence[ServerCertificate]
+        self, examination: Examination, looks: list[Look], listed: Sequence[ServerCertificate]
     ) -> Look:
         """Return a look at the account that a delete may rest on: the last one while it is fresh.
 
@@ -146,22 +135,15 @@ class AccountRemediation:
             TransientError: the scan could not be made now, or there is no time left to act on it.
         """
         if not looks or not looks[-1].references.is_fresh(self.clock()):
-            scan = account.scan_references(self.deadline.seconds_left())
-            if scan.find_dangling(listed):
-                # The list is older than the scan: what seems to dangle may have come in between.
-                listed = account.certificates.list_all()
-            if not scan.is_fresh(self.clock()):
-                raise TransientError(
-                    f"the scan took {scan.seconds:.0f} s, too long to rest a delete on"
-                )
-            looks.append(Look(scan, tuple(listed)))
+            looks.append(examination.look(listed))
         self.deadline.seconds_left()
         return looks[-1]
 
     def _decide(
-        self, account: AccountPort, subject: Subject, candidate: Candidate, look: Look
+        self, account: AccountPort, examination: Examination, pair: Pair, look: Look
     ) -> Case | Conclusion:
-        proven = prove(candidate, look.references, look.certificates, self.settings, self.clock())
+        subject, candidate = pair
+        proven = examination.prove(candidate, look)
         return proven if isinstance(proven, Conclusion) else self._act(account, subject, proven)
 
     def _act(self, account: AccountPort, subject: Subject, proof: Proof) -> Case | Conclusion:

@@ -27,13 +27,17 @@ class CertificatesPort(Protocol):
         """Return a certificate with its body, chain and tags."""
         ...
 
+
+class DeletableCertificatesPort(CertificatesPort, Protocol):
+    """The same, to delete them as well: see `handlers.aws.certificate_deletion`."""
+
     def delete(self, name: str) -> None:
         """Delete a certificate, for good."""
         ...
 
 
-class AccountPort(Protocol):
-    """One account: see `handlers.aws.account`."""
+class ReadableAccountPort(Protocol):
+    """One account, to look at: see `handlers.aws.account`."""
 
     @property
     def id(self) -> str:
@@ -47,6 +51,15 @@ class AccountPort(Protocol):
 
     def scan_references(self, seconds_left: float | None) -> References:
         """Return everything in the account that refers to IAM server certificates."""
+        ...
+
+
+class AccountPort(ReadableAccountPort, Protocol):
+    """One account, to act in."""
+
+    @property
+    def certificates(self) -> DeletableCertificatesPort:
+        """Its server certificates."""
         ...
 
 
@@ -67,20 +80,24 @@ class AccountsPort(Protocol):
         ...
 
 
-class FindingsPort(Protocol):
-    """Security Hub: see `handlers.aws.findings`."""
-
-    def read(
-        self, keys: Sequence[FindingKey]
-    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
-        """Return the findings as they are now, or why one is not understood."""
-        ...
+class SuppressionsPort(Protocol):
+    """The risks that people accepted in Security Hub: see `handlers.aws.findings`."""
 
     def list_suppressed(self, account_id: str) -> Sequence[Finding | EventError]:
         """Return an account's findings of the control that somebody suppressed, archived ones too.
 
         One that is not understood is represented by the error that says why.
         """
+        ...
+
+
+class FindingsPort(SuppressionsPort, Protocol):
+    """Security Hub: see `handlers.aws.finding_updates`."""
+
+    def read(
+        self, keys: Sequence[FindingKey]
+    ) -> Mapping[FindingKey, Finding | Stranger | EventError]:
+        """Return the findings as they are now, or why one is not understood."""
         ...
 
     def write(self, update: FindingUpdate) -> WriteResult:

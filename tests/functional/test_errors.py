@@ -175,7 +175,7 @@ def deployment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment
     """The application in that AWS, which a test leaves as it found it."""
     aws.knobs.enabled_regions = ("us-east-1", AWAY)
     aws.knobs.guard_certificates_in_use = False
-    monkeypatch.setattr("handlers.aws.findings.RETRY_DELAYS_SECONDS", (0, 0, 0))
+    monkeypatch.setattr("handlers.aws.finding_updates.RETRY_DELAYS_SECONDS", (0, 0, 0))
     deployment = Deployment(aws, monkeypatch)
     deployment.create()
     yield deployment

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.aws.account import Identity
 from handlers.aws.archive import Archive
-from handlers.aws.certificates import Certificates
+from handlers.aws.certificate_deletion import DeletableCertificates
 from local.aws.knobs import OWN_ACCOUNT
 from models.certificate import CertificateIdentifier
 from models.errors import AwsCallError
@@ -37,8 +37,8 @@ def list_certificates(*certificates: Mapping[str, Any], **more: object) -> dict[
     return listed | more
 
 
-def ask(answers: dict[str, Answer]) -> Certificates:
-    return Certificates(ScriptedAws(answers).make_clients())
+def ask(answers: dict[str, Answer]) -> DeletableCertificates:
+    return DeletableCertificates(ScriptedAws(answers).make_clients())
 
 
 class TestCertificates:
