@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := handlers models local tests deploy
+CODE := cli handlers models local tests deploy
 # Tools that pin what the project pins otherwise have environments of their own.
 SAM_READY := .venv-sam/.ready
 CHECKOV_READY := .venv-checkov/.ready
@@ -108,7 +108,7 @@ local: $(READY) ## start the local AWS, and print what directs the AWS CLI and s
 lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
-		pyproject.toml -o requirements/runtime.txt
+		requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt

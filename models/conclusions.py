@@ -39,6 +39,7 @@ REPLACE = "Replace it there first."
 
 ARN_IN_CONFLICT = re.compile(r"arn:[^\s,;]+")
 CONFLICT_LENGTH = 200
+TAG_VALUE_LENGTH = 120
 
 # Regions left out must be named in a note even where there are thirty of them.
 SCOPE_LENGTH = 120
@@ -235,18 +236,21 @@ def conclude_valid(certificate: ServerCertificate) -> Conclusion:
     until = f"{certificate.expiration:%Y-%m-%d %H:%M} UTC"
     return Conclusion(
         outcome=Outcome.NOT_EXPIRED,
-        lead=f"Kept: certificate {certificate.name} is valid until {until}. It was renewed or "
-        "replaced.",
+        lead=f"Kept: certificate {certificate.name} is valid until {until}.",
         promise=until,
     )
 
 
-def conclude_exempt(certificate: ServerCertificate, settings: Settings) -> Conclusion:
-    """Conclude that somebody wants the certificate kept."""
+def conclude_exempt(
+    certificate: ServerCertificate, settings: Settings, *, value: str
+) -> Conclusion:
+    """Conclude that somebody wants the certificate kept; the tag's value may say why."""
+    said = fit_words(" ".join(value.split()), TAG_VALUE_LENGTH)
     return Conclusion(
         outcome=Outcome.EXEMPT,
         lead=f"Kept: {describe_expiry(certificate)}, but carries the tag "
-        f"{settings.exempt_tag_key}. Remove the tag if it need not be kept.",
+        f"{settings.exempt_tag_key}{f' ({said})' if said else ''}. "
+        "Remove the tag if it need not be kept.",
         promise=f"tag {settings.exempt_tag_key}",
     )
 

@@ -125,8 +125,9 @@ def screen_tags(
 ) -> Conclusion | None:
     """Return that somebody wants the certificate kept, as its tags show, or None."""
     exempt = settings.exempt_tag_key.strip().casefold()
-    if exempt in {key.strip().casefold() for key in tags}:
-        return conclude_exempt(certificate, settings)
+    for key, value in tags.items():
+        if key.strip().casefold() == exempt:
+            return conclude_exempt(certificate, settings, value=value)
     return None
 
 

@@ -3,25 +3,39 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from handlers.aws.answers import IncompleteReadingError, require_part, require_text
 from handlers.aws.certificates import Certificates
 from handlers.aws.clients import Clients, Credentials
 from handlers.aws.errors import translated_errors
-from handlers.aws.references.scan import Scan
+from handlers.aws.references.scan import Scan, Watcher
 from models.reference import References
 from models.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import AssumeRoleRequestTypeDef
 
-# What an auditor sees in the member account's CloudTrail.
-ROLE_SESSION_NAME = "iam26-remediation"
 # As long as Lambda lets an invocation work.
 LONGEST_INVOCATION = timedelta(minutes=15)
 
 C = TypeVar("C", bound=Certificates)
+
+
+class RoleSession(NamedTuple):
+    """How a member role is assumed.
+
+    Attributes:
+        name: what an auditor sees in the member account's CloudTrail.
+        policy: what the session may do at most, as JSON; None for whatever the role may do.
+    """
+
+    name: str
+    policy: str | None = None
+
+
+REMEDIATION_SESSION = RoleSession("iam26-remediation")
 
 
 class Account(Generic[C]):
@@ -32,16 +46,19 @@ class Account(Generic[C]):
         self.certificates = certificates
         self._scan = scan
 
-    def scan_references(self, seconds_left: float | None) -> References:
+    def scan_references(
+        self, seconds_left: float | None, watch: Watcher | None = None
+    ) -> References:
         """Return everything in the account that refers to IAM server certificates.
 
         Args:
             seconds_left: how long it may take; None for as long as it takes.
+            watch: learns how far the scan is.
 
         Raises:
             TransientError: a source could not answer now, or the time was not enough.
         """
-        return self._scan.run(seconds_left)
+        return self._scan.run(seconds_left, watch)
 
 
 class Identity:
@@ -79,6 +96,7 @@ class Accounts(Generic[C]):
         clock: returns the time in UTC.
         make_certificates: returns an account's certificates for clients with its credentials; it
             decides whether they may be deleted.
+        role_session: how the member role is assumed.
     """
 
     def __init__(
@@ -88,12 +106,14 @@ class Accounts(Generic[C]):
         settings: Settings,
         clock: Callable[[], datetime],
         make_certificates: Callable[[Clients], C],
+        role_session: RoleSession = REMEDIATION_SESSION,
     ) -> None:
         self._clients = clients
         self._identity = identity
         self._settings = settings
         self._clock = clock
         self._make_certificates = make_certificates
+        self._role_session = role_session
         self._credentials: dict[str, Credentials] = {}
 
     @property
@@ -133,9 +153,13 @@ class Accounts(Generic[C]):
 
     def _assume_member_role(self, account_id: str) -> Credentials:
         role_arn = f"arn:{self.partition}:iam::{account_id}:role/{self._settings.member_role_name}"
+        name, policy = self._role_session
+        request: AssumeRoleRequestTypeDef = {"RoleArn": role_arn, "RoleSessionName": name}
+        if policy:
+            request["Policy"] = policy
         sts: STSClient = self._clients.get("sts")
         with translated_errors("AssumeRole"):
-            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION_NAME)
+            answer = sts.assume_role(**request)
             given = require_part(answer, "Credentials", "the answer")
             names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
             signing = [require_text(given, name, "the credentials") for name in names]

@@ -26,12 +26,16 @@ RetryMode = Literal["standard", "adaptive"]
 WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}|[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4}")
 
 
-def make_session(region: str) -> boto3.Session:
+def make_session(region: str, core: botocore.session.Session | None = None) -> boto3.Session:
     """Return a session of a Region that leaves a time which it cannot read as it came.
 
     boto3 would fail the whole answer for it, and with it whatever else the account has.
+
+    Args:
+        region: the Region.
+        core: the session of botocore to build on; by default a new one.
     """
-    core = botocore.session.get_session()
+    core = core or botocore.session.get_session()
     parsers: ResponseParserFactory = core.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_parse_time)
     return boto3.Session(botocore_session=core, region_name=region)

@@ -1,11 +1,12 @@
 """The scan of one account: every source, in every Region, to the last page, in parallel."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiolimiter import AsyncLimiter
 from botocore.exceptions import BotoCoreError, ClientError
@@ -63,6 +64,16 @@ NOT_ENABLED = "not-opted-in"
 LIST_OF_REGIONS = "The list of Regions"
 
 
+class Progress(NamedTuple):
+    """How far a scan is: of so many places, counted as a source in a Region, it has read some."""
+
+    done: int
+    places: int
+
+
+Watcher = Callable[[Progress], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Regions:
     """The Regions of a partition, as an account may use them."""
@@ -96,11 +107,12 @@ class Scan:
     clock: Callable[[], datetime]
     sources: Sequence[Source] = SOURCES
 
-    def run(self, seconds_left: float | None) -> References:
+    def run(self, seconds_left: float | None, watch: Watcher | None = None) -> References:
         """Return everything in the account that refers to IAM server certificates.
 
         Args:
             seconds_left: how long it may take; None for as long as it takes.
+            watch: learns how far the scan is.
 
         Raises:
             TransientError: a source could not answer now, or the time was not enough.
@@ -114,6 +126,7 @@ class Scan:
         places = self._read_all(
             [one for one in regions.enabled if one in chosen],
             min(longest, seconds_left or longest),
+            watch,
         )
         unknown = [one for one in chosen if one not in regions.enabled]
         return References(
@@ -155,16 +168,22 @@ class Scan:
             for region in ([GLOBAL] if source.is_global else regions)
         ]
 
-    def _read_all(self, regions: Sequence[str], seconds: float) -> list[Place]:
+    def _read_all(
+        self, regions: Sequence[str], seconds: float, watch: Watcher | None
+    ) -> list[Place]:
         pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="scan")
         try:
-            return asyncio.run(self._read_places(pool, self._spread(regions), seconds))
+            return asyncio.run(self._read_places(pool, self._spread(regions), seconds, watch))
         finally:
             # A call that hangs must not hold up the report.
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _read_places(
-        self, pool: Executor, places: Sequence[tuple[Source, str]], seconds: float
+        self,
+        pool: Executor,
+        places: Sequence[tuple[Source, str]],
+        seconds: float,
+        watch: Watcher | None,
     ) -> list[Place]:
         try:
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
@@ -172,6 +191,8 @@ class Scan:
                     group.create_task(self._read_place(pool, source, region))
                     for source, region in places
                 ]
+                if watch:
+                    _report_progress(tasks, watch)
         except TimeoutError as error:
             raise TransientError(f"the scan took longer than {seconds:.0f} s") from error
         except BaseExceptionGroup as errors:
@@ -268,6 +289,14 @@ class Scan:
             examined=examined,
             checked_at=self.clock(),
         )
+
+
+def _report_progress(tasks: Sequence[asyncio.Task[Place]], watch: Watcher) -> None:
+    """Tell a watcher now, and whenever one more place was read, how many are."""
+    done = itertools.count(1)
+    watch(Progress(0, len(tasks)))
+    for task in tasks:
+        task.add_done_callback(lambda _: watch(Progress(next(done), len(tasks))))
 
 
 def _leave_gap(error: IncompleteReadingError, source: str, region: str) -> Gap:

@@ -197,7 +197,7 @@ NOTES: dict[str, tuple[Conclusion, str]] = {
     ),
     "valid": (
         conclude_valid(OTHER),
-        "Kept: certificate other is valid until 2027-01-31 06:00 UTC. It was renewed or replaced.",
+        "Kept: certificate other is valid until 2027-01-31 06:00 UTC.",
     ),
 }
 

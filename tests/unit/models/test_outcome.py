@@ -71,7 +71,7 @@ def in_grace(days: int, expiration: datetime = EXPIRATION) -> Conclusion:
 
 
 def exempt(key: str) -> Conclusion:
-    return conclude_exempt(make_certificate(), Settings(exempt_tag_key=key))
+    return conclude_exempt(make_certificate(), Settings(exempt_tag_key=key), value="")
 
 
 def valid(days: int) -> Conclusion:
@@ -173,9 +173,15 @@ class TestNote:
     def test_long_tag_key(self) -> None:
         """A tag key and a name of 128 characters each leave a note that fits."""
         settings = Settings(exempt_tag_key="k" * 128)
-        note = conclude_exempt(make_certificate(LONG_NAME), settings).note
+        note = conclude_exempt(make_certificate(LONG_NAME), settings, value="v" * 256).note
         assert len(note) <= 512
         assert "k" * 128 in note
+        assert note.endswith("v…). Remove the tag if it need not be kept.")
+
+    def test_tag_value(self) -> None:
+        """The value of the tag, which may say why, is in the note on one line."""
+        note = conclude_exempt(make_certificate(), Settings(), value="CHG-7,\n  until May").note
+        assert "carries the tag iam26:keep (CHG-7, until May). Remove" in note
 
     @given(
         lead=st.text("ab ", min_size=1, max_size=700),

@@ -1,0 +1,165 @@
+"""The plan as a page."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from cli.pages import Cell, Column, Count, Page, Table, Tone, say
+from models.outcome import Outcome
+from models.plan import (
+    SHOWN_OUTCOMES,
+    AccountPlan,
+    PlannedCertificate,
+    count_outcomes,
+    find_next_to_expire,
+    list_certificates,
+)
+
+TONES: Mapping[Outcome, Tone] = {
+    Outcome.WOULD_DELETE: Tone.ACT,
+    Outcome.IN_USE: Tone.WARN,
+    Outcome.UNVERIFIED: Tone.WARN,
+    Outcome.IN_GRACE_PERIOD: Tone.KEEP,
+    Outcome.EXEMPT: Tone.KEEP,
+    Outcome.NOT_EXPIRED: Tone.GOOD,
+}
+NOTHING_REFERS = "nothing found"
+
+
+def compose_plan_page(plans: Sequence[AccountPlan]) -> Page:
+    """Return the plans of accounts as one page."""
+    several = len(plans) > 1
+    certificates = list_certificates(plans)
+    return Page(
+        title="What IAM.26 remediation would do",
+        generated_at=min(plan.generated_at for plan in plans),
+        summary=describe_summary(plans),
+        counts=tuple(
+            Count(number, SHOWN_OUTCOMES[outcome], TONES[outcome])
+            for outcome, number in count_outcomes(certificates).items()
+        ),
+        facts=tuple(_describe_facts(plans)),
+        warnings=tuple(_list_warnings(plans)),
+        tables=(
+            _list_certificates(plans, several=several),
+            _list_references(plans, several=several),
+            _list_evidence(plans, several=several),
+        ),
+    )
+
+
+def describe_summary(plans: Sequence[AccountPlan]) -> str:
+    """Return `2 would be deleted, 5 in use, 14 valid; next to expire: web (2026-12-24)`."""
+    counts = count_outcomes(list_certificates(plans))
+    told = ", ".join(f"{number} {SHOWN_OUTCOMES[outcome]}" for outcome, number in counts.items())
+    if not told:
+        failed = sum(plan.error is not None for plan in plans)
+        return "Nothing is known." if failed == len(plans) else "No server certificates in IAM."
+    following = [f"{one.name} ({one.expires:%Y-%m-%d})" for one in find_next_to_expire(plans)]
+    return f"{told}; next to expire: {', '.join(following)}." if following else f"{told}."
+
+
+def format_time(time: datetime | None) -> str:
+    """Return `2026-12-24 06:00 UTC`, or `unknown`."""
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time else "unknown"
+
+
+def _describe_facts(plans: Sequence[AccountPlan]) -> Iterator[tuple[str, str]]:
+    yield ("Account" if len(plans) == 1 else "Accounts", ", ".join(one.account for one in plans))
+    yield "Looked at", format_time(min(plan.generated_at for plan in plans))
+    yield "Regions read", _join(region for plan in plans for region in plan.regions)
+    if left_out := _join(region for plan in plans for region in plan.regions_out_of_scope):
+        yield "Regions out of scope", left_out
+    if closed := _join(region for plan in plans for region in plan.regions_not_enabled):
+        yield "Regions not enabled", closed
+
+
+def _list_warnings(plans: Sequence[AccountPlan]) -> Iterator[str]:
+    for plan in plans:
+        if plan.error:
+            yield f"Account {plan.account} was not looked at: {plan.error}"
+    for plan in plans:
+        where = f" in account {plan.account}" if len(plans) > 1 else ""
+        if plan.gaps:
+            yield f"Not read{where}: {'; '.join(plan.gaps)}."
+    yield from dict.fromkeys(text for plan in plans for text in plan.advice)
+
+
+def _list_certificates(plans: Sequence[AccountPlan], *, several: bool) -> Table:
+    account = (Column("Account"),) if several else ()
+    return Table(
+        id="certificates",
+        heading="Certificates",
+        columns=(
+            *account,
+            Column("Certificate"),
+            Column("Expires"),
+            Column("Outcome"),
+            Column("Why", is_wide=True),
+        ),
+        rows=tuple(
+            ((say(plan.account),) if several else ()) + _describe_certificate(one)
+            for plan in plans
+            for one in plan.certificates
+        ),
+        empty="There are no server certificates in IAM.",
+    )
+
+
+def _describe_certificate(one: PlannedCertificate) -> tuple[Cell, ...]:
+    references = tuple(f"· {each}" for each in one.references if each not in one.reason)
+    expires = f"{one.expires:%Y-%m-%d}" if one.expires else "unknown"
+    return (
+        say(one.name, one.id),
+        say(expires, key=one.expires.isoformat() if one.expires else ""),
+        say(SHOWN_OUTCOMES[one.outcome], tone=TONES[one.outcome]),
+        say(one.reason, *references),
+    )
+
+
+def _list_references(plans: Sequence[AccountPlan], *, several: bool) -> Table:
+    account = (Column("Account"),) if several else ()
+    return Table(
+        id="references",
+        heading="References",
+        columns=(*account, Column("Certificate"), Column("Is referred to by", is_wide=True)),
+        rows=tuple(
+            ((say(plan.account),) if several else ()) + (say(one.name, one.id), say(reference))
+            for plan in plans
+            for one in plan.certificates
+            for reference in one.references
+        ),
+        empty="Nothing that was read refers to any of them.",
+    )
+
+
+def _list_evidence(plans: Sequence[AccountPlan], *, several: bool) -> Table:
+    account = (Column("Account"),) if several else ()
+    return Table(
+        id="evidence",
+        heading="Evidence",
+        columns=(
+            *account,
+            Column("Source", is_wide=True),
+            Column("Region"),
+            Column("State"),
+            Column("Examined"),
+            Column("At"),
+        ),
+        rows=tuple(
+            ((say(plan.account),) if several else ())
+            + (
+                say(one.source),
+                say(one.region),
+                say(one.state),
+                say(str(one.examined), key=f"{one.examined:012}"),
+                say(f"{one.checked_at:%Y-%m-%d %H:%M:%S} UTC", key=one.checked_at.isoformat()),
+            )
+            for plan in plans
+            for one in plan.evidence
+        ),
+        empty="Nothing could be read.",
+    )
+
+
+def _join(regions: Iterable[str]) -> str:
+    return ", ".join(sorted(set(regions)))
