@@ -36,6 +36,19 @@ def connect(profile: str | None, region: str | None, allowed: ReadOnly, user_age
     return Clients(session, chosen, user_agent=user_agent)
 
 
+def find_partition(region: str | None) -> str:
+    """Return the partition of a Region, such as `aws-us-gov`; `aws` without a Region.
+
+    Raises:
+        CommandError: no partition has such a Region.
+    """
+    try:
+        partition = botocore.session.Session().get_partition_for_region(region or "us-east-1")
+    except BotoCoreError as error:
+        raise CommandError(f"--region: {error}") from error
+    return str(partition)
+
+
 class WriteRefusedError(RuntimeError):
     """The command tried to call what it is not allowed to, which no request went out for."""
 

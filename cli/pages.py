@@ -106,6 +106,11 @@ class Page:
     warnings: tuple[str, ...] = field(default=())
 
 
+def format_time(time: datetime) -> str:
+    """Return `2026-12-24 06:00 UTC`."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
 def say(*lines: str, key: str = "", tone: Tone | None = None) -> Cell:
     """Return a cell with these lines."""
     return Cell(lines, key, tone)

@@ -85,9 +85,9 @@ def compose_status_policy() -> Policy:
     return _compose(_allow("ReadFindings", SECURITY_HUB))
 
 
-def render_policy(policy: Policy) -> str:
-    """Return a policy as it is pasted into IAM."""
-    return json.dumps(policy, indent=2)
+def render_compact(policy: Policy) -> str:
+    """Return a policy as it is sent; that of a session has 2,048 characters at most."""
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def _allow(sid: str, actions: Actions, resource: str = "*") -> Policy:

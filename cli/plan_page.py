@@ -1,9 +1,9 @@
 """The plan as a page."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 
-from cli.pages import Cell, Column, Count, Page, Table, Tone, say
+from cli.pages import Cell, Column, Count, Page, Table, Tone, format_time, say
+from models.expiry import MOVE_TO_ACM
 from models.outcome import Outcome
 from models.plan import (
     SHOWN_OUTCOMES,
@@ -22,7 +22,8 @@ TONES: Mapping[Outcome, Tone] = {
     Outcome.EXEMPT: Tone.KEEP,
     Outcome.NOT_EXPIRED: Tone.GOOD,
 }
-NOTHING_REFERS = "nothing found"
+NOTHING_REFERS = "nothing refers to it"
+REPLACE = f"Replace it where it is used. {MOVE_TO_ACM}"
 
 
 def compose_plan_page(plans: Sequence[AccountPlan]) -> Page:
@@ -54,18 +55,18 @@ def describe_summary(plans: Sequence[AccountPlan]) -> str:
     if not told:
         failed = sum(plan.error is not None for plan in plans)
         return "Nothing is known." if failed == len(plans) else "No server certificates in IAM."
-    following = [f"{one.name} ({one.expires:%Y-%m-%d})" for one in find_next_to_expire(plans)]
+    following = [
+        f"{one.name}{f' in {account}' if len(plans) > 1 else ''} ({one.expires:%Y-%m-%d})"
+        for account, one in find_next_to_expire(plans)
+    ]
     return f"{told}; next to expire: {', '.join(following)}." if following else f"{told}."
-
-
-def format_time(time: datetime | None) -> str:
-    """Return `2026-12-24 06:00 UTC`, or `unknown`."""
-    return f"{time:%Y-%m-%d %H:%M} UTC" if time else "unknown"
 
 
 def _describe_facts(plans: Sequence[AccountPlan]) -> Iterator[tuple[str, str]]:
     yield ("Account" if len(plans) == 1 else "Accounts", ", ".join(one.account for one in plans))
     yield "Looked at", format_time(min(plan.generated_at for plan in plans))
+    if any(one.outcome is Outcome.IN_USE for one in list_certificates(plans)):
+        yield "What is in use", REPLACE
     yield "Regions read", _join(region for plan in plans for region in plan.regions)
     if left_out := _join(region for plan in plans for region in plan.regions_out_of_scope):
         yield "Regions out of scope", left_out
@@ -106,14 +107,28 @@ def _list_certificates(plans: Sequence[AccountPlan], *, several: bool) -> Table:
 
 
 def _describe_certificate(one: PlannedCertificate) -> tuple[Cell, ...]:
-    references = tuple(f"· {each}" for each in one.references if each not in one.reason)
     expires = f"{one.expires:%Y-%m-%d}" if one.expires else "unknown"
     return (
         say(one.name, one.id),
         say(expires, key=one.expires.isoformat() if one.expires else ""),
         say(SHOWN_OUTCOMES[one.outcome], tone=TONES[one.outcome]),
-        say(one.reason, *references),
+        say(*_explain(one)),
     )
+
+
+def _explain(one: PlannedCertificate) -> tuple[str, ...]:
+    """Return what decides, without what the other columns say."""
+    match one.outcome:
+        case Outcome.WOULD_DELETE:
+            return (NOTHING_REFERS,)
+        case Outcome.IN_USE:
+            return one.references
+        case Outcome.NOT_EXPIRED:
+            return one.references or (NOTHING_REFERS,)
+        case Outcome.UNVERIFIED if one.gaps:
+            return tuple(f"not known: {gap}" for gap in one.gaps)
+        case _:
+            return (one.reason,)
 
 
 def _list_references(plans: Sequence[AccountPlan], *, several: bool) -> Table:

@@ -101,6 +101,7 @@ class Planner:
                 generated_at=started_at,
                 certificates=tuple(sort_certificates(planned)),
                 gaps=look.items,
+                advice=look.details,
             )
         return AccountPlan(
             account=account_id,
@@ -174,7 +175,8 @@ def _attempt(work: Callable[[], T]) -> T | Conclusion:
     try:
         return work()
     except AwsCallError as error:
-        return _without_advice(conclude_denied(error))
+        advice = ADVICE.get(GapKind.of_error(error))
+        return conclude_denied(error).model_copy(update={"details": (advice,) if advice else ()})
     except TransientError as error:
         return unverified("Kept: it could not be examined now:", (str(error),))
 

@@ -151,14 +151,11 @@ def sort_certificates(certificates: Iterable[PlannedCertificate]) -> list[Planne
 
     That is by outcome, and then the first to expire first.
     """
-    return sorted(
-        certificates,
-        key=lambda one: (
-            RANKS[one.outcome],
-            one.expires.timestamp() if one.expires else 0,
-            one.name,
-        ),
-    )
+    return sorted(certificates, key=_rank)
+
+
+def _rank(one: PlannedCertificate) -> tuple[int, float, str]:
+    return RANKS[one.outcome], one.expires.timestamp() if one.expires else 0, one.name
 
 
 def count_outcomes(certificates: Iterable[PlannedCertificate]) -> dict[Outcome, int]:
@@ -172,10 +169,15 @@ def list_certificates(plans: Iterable[AccountPlan]) -> list[PlannedCertificate]:
     return [one for plan in plans for one in plan.certificates]
 
 
-def find_next_to_expire(plans: Iterable[AccountPlan]) -> list[PlannedCertificate]:
-    """Return the valid certificates that expire next, the first one first; three at most."""
-    valid = [one for one in list_certificates(plans) if one.outcome is Outcome.NOT_EXPIRED]
-    return sort_certificates(valid)[:NEXT_TO_EXPIRE]
+def find_next_to_expire(plans: Iterable[AccountPlan]) -> list[tuple[str, PlannedCertificate]]:
+    """Return the valid certificates that expire next, with their accounts; three at most."""
+    valid = [
+        (plan.account, one)
+        for plan in plans
+        for one in plan.certificates
+        if one.outcome is Outcome.NOT_EXPIRED
+    ]
+    return sorted(valid, key=lambda pair: _rank(pair[1]))[:NEXT_TO_EXPIRE]
 
 
 def decide_exit_status(plans: Sequence[AccountPlan]) -> ExitStatus:

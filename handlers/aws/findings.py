@@ -89,10 +89,13 @@ class Findings:
         for page in self._search(filters):
             yield _parse_ours(page)
 
-    def list_suppressed(self, account_id: str) -> list[Finding | EventError]:
-        """Return an account's findings of IAM.26 that are SUPPRESSED, whatever else they are.
+    def list_suppressed(self, account_id: str | None = None) -> list[Finding | EventError]:
+        """Return the findings of IAM.26 that are SUPPRESSED, whatever else they are.
 
         A suppressed finding is updated no more, so it may be archived, and its result an old one.
+
+        Args:
+            account_id: the account whose findings to return; None for those of every account.
 
         Raises:
             AwsCallError: Security Hub may not be read.
@@ -100,9 +103,10 @@ class Findings:
         """
         filters: AwsSecurityFindingFiltersTypeDef = {
             "ComplianceSecurityControlId": [_equals(CONTROL_ID)],
-            "AwsAccountId": [_equals(account_id)],
             "WorkflowStatus": [_equals(WorkflowStatus.SUPPRESSED.value)],
         }
+        if account_id:
+            filters["AwsAccountId"] = [_equals(account_id)]
         return [one for page in self._search(filters) for one in _parse_ours(page)]
 
     def _search(

@@ -1,13 +1,9 @@
 """The main story under the policies of the templates, with the local AWS's IAM enforcing them.
 
-moto checks each action against the role's statements, and the signature. It knows neither the
-resource of most calls nor our conditions, so these are taken out of the statements here;
-`tests/template/test_permissions.py` holds them against what they should be.
+Resources and conditions are held against what they should be by
+`tests/template/test_permissions.py`.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -15,8 +11,6 @@ from unittest.mock import patch
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import settings
-from moto.core.authorization import ActionAuthenticatorMixin
 
 from handlers import sweep
 from local.aws import faults
@@ -27,32 +21,20 @@ from local.fixtures.context import Context
 from local.fixtures.stack import Statement, load_stack
 from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT
 from tests.functional.deployment import Deployment, Event, finding_of
+from tests.functional.enforcement import (
+    POLICY,
+    allow,
+    assume_role,
+    create_role,
+    denied_where_not_enforced,
+    enforced,
+)
 from tests.functional.holders import create_holders
 from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"
 MEMBER_ROLE = "iam26-remediation-member"
 SWEEP_ROLE = "iam26-remediation-sweep"
-
-# moto's own answer to these is an error, allowed or not: see `test_moto_cannot_enforce`.
-NOT_ENFORCED = frozenset({"cloudfront", "appsync"})
-
-_check = ActionAuthenticatorMixin._authenticate_and_authorize_action
-
-
-@contextmanager
-def enforced() -> Iterator[None]:
-    """Let the local AWS deny what no policy allows."""
-
-    def check(self: Any, *args: Any, **kwargs: Any) -> None:
-        if self.service_name not in NOT_ENFORCED:
-            _check(self, *args, **kwargs)
-
-    with (
-        patch.object(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0),
-        patch.object(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", check),
-    ):
-        yield
 
 
 def read_statements(role: str) -> list[Statement]:
@@ -71,43 +53,12 @@ def list_actions(role: str) -> list[str]:
 
 def make_role(aws: Aws, account_id: str, name: str, without: str = "") -> str:
     """Create a role of the templates, less one action, and return its ARN."""
-    iam = aws.client("iam", account_id=account_id)
-    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_write_policy([trust]))
-    iam.put_role_policy(
-        RoleName=name,
-        PolicyName="remediate",
-        PolicyDocument=_write_policy(_list_for_moto(name, without)),
-    )
-    return str(made["Role"]["Arn"])
-
-
-def _list_for_moto(role: str, without: str) -> list[Statement]:
-    return [
-        {
-            "Effect": one["Effect"],
-            "Action": [action for action in list_of(one["Action"]) if action != without],
-            "Resource": "*",
-        }
-        for one in read_statements(role)
-        # Without its condition a statement that denies would deny all of it.
-        if one["Effect"] == "Allow" and list_of(one["Action"]) != [without]
-    ]
-
-
-def _write_policy(statements: list[Statement]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return create_role(aws, account_id, name, read_statements(name), without)
 
 
 def become(deployment: Deployment, role_arn: str) -> None:
     """Let the function run as a role, as Lambda does."""
-    answer = deployment.aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="lambda")
-    given = answer["Credentials"]
-    deployment.configure(
-        AWS_ACCESS_KEY_ID=given["AccessKeyId"],
-        AWS_SECRET_ACCESS_KEY=given["SecretAccessKey"],
-        AWS_SESSION_TOKEN=given["SessionToken"],
-    )
+    deployment.configure(**assume_role(deployment.aws, role_arn))
 
 
 def begin(deployment: Deployment, whose: str) -> Event:
@@ -129,17 +80,6 @@ def deploy(deployment: Deployment, *, function_lacks: str = "", member_lacks: st
     make_role(deployment.aws, MEMBER_ACCOUNT, MEMBER_ROLE, member_lacks)
     become(deployment, make_role(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE, function_lacks))
     deployment.configure(MEMBER_ROLE_NAME=MEMBER_ROLE)
-
-
-@contextmanager
-def denied_where_not_enforced(action: str) -> Iterator[None]:
-    """Deny an action of a service that moto cannot check."""
-    service, _, operation = action.partition(":")
-    if service not in NOT_ENFORCED:
-        yield
-        return
-    with faults.inject(service=service, operation=operation, fault=faults.AccessDenied()):
-        yield
 
 
 def is_kept(deployment: Deployment, account_id: str) -> bool:
@@ -276,18 +216,14 @@ def test_without_reading_the_archive(deployment: Deployment, action: str) -> Non
 
 def allow_again(deployment: Deployment, lacks: str = "") -> None:
     """Grant the function's role what it lacks, less an action."""
-    deployment.aws.client("iam").put_role_policy(
-        RoleName=FUNCTION_ROLE,
-        PolicyName="remediate",
-        PolicyDocument=_write_policy(_list_for_moto(FUNCTION_ROLE, lacks)),
-    )
+    allow(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE, read_statements(FUNCTION_ROLE), lacks)
 
 
 def test_nothing_is_allowed_without_a_policy(deployment: Deployment) -> None:
     """That this file's denials come from the policies: without any, not even a finding is read."""
     event = begin(deployment, OWN_ACCOUNT)
     deploy(deployment)
-    deployment.aws.client("iam").delete_role_policy(RoleName=FUNCTION_ROLE, PolicyName="remediate")
+    deployment.aws.client("iam").delete_role_policy(RoleName=FUNCTION_ROLE, PolicyName=POLICY)
 
     with enforced(), faults.record_calls() as calls:
         assert deployment.handle_batch(event) == [0]
@@ -307,17 +243,14 @@ def test_moto_cannot_enforce(deployment: Deployment, service: str, operation: st
     """
     role_arn = make_role(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE)
     become(deployment, role_arn)
-    deployment.aws.client("iam").put_role_policy(
-        RoleName=FUNCTION_ROLE,
-        PolicyName="everything",
-        PolicyDocument=_write_policy([{"Effect": "Allow", "Action": "*", "Resource": "*"}]),
-    )
+    everything: Statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    allow(deployment.aws, OWN_ACCOUNT, FUNCTION_ROLE, [everything])
     session: Any = boto3.Session()
     client = session.client(service)
 
     with (
         enforced(),
-        patch(f"{__name__}.NOT_ENFORCED", frozenset()),
+        patch("tests.functional.enforcement.NOT_ENFORCED", frozenset()),
         pytest.raises(ClientError),
     ):
         getattr(client, operation)()

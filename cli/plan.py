@@ -1,0 +1,132 @@
+"""`iam26 plan`: what would be done in an account, or in several."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from cli.arguments import SETTING_OPTIONS, Options
+from cli.connection import connect, find_partition
+from cli.errors import CommandError
+from cli.html import render_html
+from cli.output import check_target, render_csv, render_json, render_table, write_answer
+from cli.permissions import (
+    PLAN_CALLS,
+    compose_account_policy,
+    compose_plan_policy,
+    render_compact,
+)
+from cli.plan_page import compose_plan_page, describe_summary
+from cli.planning import Planner
+from cli.progress import WatchedAccounts, shown_progress
+from handlers.aws.account import Accounts, Identity, RoleSession
+from handlers.aws.certificates import Certificates
+from handlers.aws.clients import Clients
+from handlers.aws.findings import Findings
+from models.errors import SettingsError
+from models.plan import AccountPlan, OrganizationPlan, decide_exit_status
+from models.settings import Settings
+
+USER_AGENT = "iam26-plan"
+CSV_COLUMNS = (
+    "account",
+    "name",
+    "id",
+    "arn",
+    "expires",
+    "outcome",
+    "reason",
+    "references",
+    "gaps",
+)
+ANSWER: TypeAdapter[AccountPlan | OrganizationPlan] = TypeAdapter(AccountPlan | OrganizationPlan)
+
+
+def run(options: Options, console: Console) -> int:
+    """Look at the accounts, write the plan, and return the status to exit with.
+
+    Raises:
+        CommandError, SettingsError: what was asked for cannot be done.
+        AwsCallError, TransientError: it is not even known whose credentials these are.
+    """
+    if options.prints_policy:
+        role_name = options.settings.get("MEMBER_ROLE_NAME")
+        partition = find_partition(options.region)
+        write_answer(render_json(compose_plan_policy(partition, role_name)), options.file)
+        return 0
+    if options.prints_schema:
+        write_answer(render_json(ANSWER.json_schema(mode="serialization")), options.file)
+        return 0
+    settings = read_settings(options)
+    check_target(options.file)
+    clients = connect(options.profile, options.region, PLAN_CALLS, USER_AGENT)
+    plans = look(clients, settings, options.accounts, console)
+    write_answer(render(plans, options), options.file)
+    if options.file:
+        console.print(f"{describe_summary(plans)} Written to {options.file}.", soft_wrap=True)
+    return decide_exit_status(plans)
+
+
+def read_settings(options: Options) -> Settings:
+    """Return the settings of the remediation that the options stand for.
+
+    Raises:
+        CommandError: naming each option whose value cannot be used.
+    """
+    try:
+        return Settings.from_environment(options.settings)
+    except SettingsError as error:
+        named = re.sub(r"[A-Z_]+", lambda word: SETTING_OPTIONS.get(word[0], word[0]), str(error))
+        raise CommandError(named) from None
+
+
+def look(
+    clients: Clients, settings: Settings, account_ids: Sequence[str], console: Console
+) -> list[AccountPlan]:
+    """Return the plans for accounts, by default for that of the credentials.
+
+    Raises:
+        AwsCallError, TransientError: it is not even known whose credentials these are.
+    """
+    identity = Identity(clients)
+    own_id = identity.read_account_id()
+    session = RoleSession(USER_AGENT, render_compact(compose_account_policy(clients.partition)))
+    accounts = Accounts(clients, identity, settings, _read_clock, Certificates, session)
+    with shown_progress(console) as progress:
+        planner = Planner(
+            WatchedAccounts(accounts, progress), Findings(clients), settings, _read_clock
+        )
+        return planner.plan_all(account_ids or (own_id,))
+
+
+def render(plans: Sequence[AccountPlan], options: Options) -> str:
+    """Return the plans as they were asked for."""
+    match options.output:
+        case "json":
+            return render_json(compose_answer(plans).model_dump(mode="json", by_alias=True))
+        case "csv":
+            rows = [
+                {"account": plan.account} | one.model_dump(mode="json")
+                for plan in plans
+                for one in plan.certificates
+            ]
+            return render_csv(CSV_COLUMNS, rows)
+        case "html":
+            return render_html(compose_plan_page(plans))
+        case _:
+            return render_table(compose_plan_page(plans), to_file=options.file is not None)
+
+
+def compose_answer(plans: Sequence[AccountPlan]) -> AccountPlan | OrganizationPlan:
+    """Return the plan of a single account as it is, and those of several in one object."""
+    if len(plans) == 1:
+        return plans[0]
+    return OrganizationPlan(
+        generated_at=min(plan.generated_at for plan in plans), accounts=tuple(plans)
+    )
+
+
+def _read_clock() -> datetime:
+    return datetime.now(UTC)
