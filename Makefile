@@ -12,7 +12,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LINT_REGIONS := us-east-1 eu-west-1 us-gov-west-1 cn-north-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo organisation test lint types imports unit functional mutants template build artifact deploy \
+.PHONY: help demo organisation test lint types imports unit functional mutants plan browser template build artifact deploy \
 	e2e invoke lambda-image format local lock clean
 
 help: ## list the targets
@@ -42,6 +42,9 @@ unit: $(READY) ## tests over fakes, no sockets
 functional: $(READY) ## real botocore requests against the local AWS
 	@rm -rf build/operations # what is called now is what the roles are held against
 	$(BIN)/pytest tests/local tests/functional -n 2 --dist worksteal
+
+browser: $(READY) .venv-browser/.ready ## the HTML page in Debian's Chromium (apt install chromium)
+	.venv-browser/bin/python -m pytest tests/browser -q -o addopts= --confcutdir tests/browser
 
 # Anew each time, for what an earlier run found is not asked again when only the tests have changed.
 mutants: .venv-mutants/.ready ## break the rules in many small ways, and count how many the unit tests notice
@@ -102,6 +105,9 @@ format: $(READY) ## let ruff fix and format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+plan: $(READY) ## show what would be done in your AWS account: make plan ARGS="--output html --file plan.html"
+	@$(BIN)/iam26 plan $(ARGS)
+
 local: $(READY) ## start the local AWS, and print what directs the AWS CLI and sam local to it
 	@$(BIN)/python -m local serve
 
@@ -112,14 +118,14 @@ lock: $(READY) ## renew the hashed locks from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
-	for tool in sam checkov e2e lambda mutants; do \
+	for tool in sam checkov e2e lambda mutants browser; do \
 		$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 			--no-annotate --custom-compile-command "make lock" \
 			requirements/$$tool.in -o requirements/$$tool.txt || exit 1; \
 	done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-e2e .venv-mutants .aws-sam build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-e2e .venv-mutants .venv-browser .aws-sam build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
