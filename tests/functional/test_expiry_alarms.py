@@ -3,11 +3,13 @@
 import re
 import threading
 import traceback
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from handlers.expiry.alarms import AlarmCounts
 from handlers.expiry_alarms import handler
@@ -433,6 +435,49 @@ def test_a_run_in_the_middle_of_another_ends_right(
 
     assert list_watched(aws) == sorted(world)
     assert run() == counts(unchanged=len(world))
+
+
+def test_two_runs_at_once_delete_with_a_role_that_needs_the_tag(aws: Aws, world: list[str]) -> None:
+    """What the other run has deleted has no tag, so AWS denies it; neither run fails for that."""
+    together = threading.Barrier(2, timeout=30)
+    one_at_a_time = threading.Lock()
+
+    def names_what_is_gone(params: Mapping[str, Any]) -> bool:
+        there = {one["AlarmName"] for one in read_alarms(aws)}
+        return not there.issuperset(params["AlarmNames"])
+
+    def delete_as_the_role(call: faults.ApiCall, proceed: Callable[[], AWSResponse]) -> AWSResponse:
+        together.wait()
+        with one_at_a_time:
+            if names_what_is_gone(call.params):
+                return faults.AccessDenied()(call, proceed)
+            return proceed()
+
+    with (
+        faults.inject(fault=delete_as_the_role, operation="DeleteAlarms") as deleting,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for one in [pool.submit(run) for _ in range(2)]:
+            one.result()
+
+    assert deleting.hits == 2
+    assert list_watched(aws) == sorted(world)
+
+
+def test_one_alarm_that_is_refused_keeps_no_other_from_being_set(aws: Aws) -> None:
+    """The error says why, all others are there, and the next run makes that one as well."""
+    arns = [seed.plant_acm_certificate(f"www-{one}.example.com") for one in range(4)]
+    refusal = faults.AwsFault("LimitExceeded", "You have reached the limit of alarms.")
+
+    with (
+        faults.inject(fault=refusal, operation="PutMetricAlarm", after=1, times=1),
+        pytest.raises(AwsCallError, match="PutMetricAlarm answered LimitExceeded"),
+    ):
+        run()
+
+    assert len(read_alarms(aws)) == 3
+    assert run() == counts(created=1, unchanged=3)
+    assert list_watched(aws) == sorted(arns)
 
 
 def test_more_than_the_cap_changes_nothing(aws: Aws, environment: pytest.MonkeyPatch) -> None:

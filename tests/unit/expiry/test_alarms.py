@@ -1,5 +1,7 @@
 """A run over fakes: the difference is written, once, and only to what is ours."""
 
+from datetime import timedelta
+
 import pytest
 
 from handlers.expiry.alarms import AlarmCounts
@@ -176,6 +178,78 @@ def test_two_runs_at_once_end_right(region: Region, moment: str) -> None:
     assert region.run() == counts(unchanged=4)
 
 
+@pytest.mark.parametrize("code", ["ValidationError", "LimitExceeded"])
+def test_one_alarm_that_is_refused_keeps_no_other_from_being_set(
+    region: Region, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All others are created, corrected and removed; the log names it, and the run fails."""
+    region.run()
+    changed = compose(3).model_copy(update={"threshold": 1})
+    region.alarms.add(changed, OURS)
+    region.alarms.add(compose(9), OURS)
+    region.acm.certificates.extend([make_acm(4), make_acm(5)])
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", code))
+
+    with pytest.raises(AwsCallError, match=f"PutMetricAlarm answered {code}"):
+        region.run()
+
+    assert region.alarmed == arns(1, 2, 3, 5)
+    assert region.alarms.stored[changed.name] == compose(3)
+    [refused] = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert vars(refused)["alarm"] == compose(4).name
+    assert vars(caplog.records[-1])["alarms"] == counts(
+        created=1, corrected=1, removed=1, unchanged=2
+    )
+    assert region.run() == counts(created=1, unchanged=4)
+
+
+def test_a_refusal_is_told_before_an_alarm_of_others(region: Region) -> None:
+    """Neither hides that all the rest was done."""
+    theirs = compose(2).model_copy(update={"threshold": 7})
+    region.alarms.add(theirs, {})
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+
+    with pytest.raises(AwsCallError, match="ValidationError"):
+        region.run()
+
+    assert region.alarmed == arns(2, 3)
+    assert region.alarms.stored[theirs.name] == theirs
+
+
+def test_a_missing_permission_is_asked_for_once(region: Region) -> None:
+    """It regards every alarm, so no other is tried in vain."""
+    region.alarms.fail("PutMetricAlarm", *[DENIED] * 3)
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    assert region.alarms.calls.count("PutMetricAlarm") == 1
+    assert not region.alarms.stored
+
+
+def test_what_another_run_deleted_is_no_error(region: Region) -> None:
+    """The others of the call are deleted, though the role may not touch what has no tag."""
+    for number in (7, 8, 9):
+        region.alarms.add(compose(number), OURS)
+    region.alarms.before["DeleteAlarms"] = lambda: region.alarms.delete([compose(8).name])
+
+    assert region.run() == counts(created=3, removed=3)
+    assert region.alarmed == arns(1, 2, 3)
+
+
+def test_a_missing_permission_to_delete_is_an_error(region: Region) -> None:
+    """Where all alarms are still there, nobody else has deleted them."""
+    region.alarms.add(compose(8), OURS)
+    region.alarms.add(compose(9), OURS)
+    region.alarms.fail("DeleteAlarms", DENIED)
+
+    with pytest.raises(AwsCallError, match="AccessDenied"):
+        region.run()
+
+    assert region.alarms.calls.count("DeleteAlarms") == 1
+    assert region.alarmed == arns(1, 2, 3, 8, 9)
+
+
 def test_an_alarm_that_vanished_is_made_anew(region: Region) -> None:
     """One that drifted and was removed since it was listed is nobody else's."""
     region.run()
@@ -198,6 +272,29 @@ def test_certificates_of_iam_get_metric_and_alarm() -> None:
 
     assert region.alarmed == {valid.arn}
     assert region.alarms.published == [({valid.arn: 365}, NOW)]
+
+
+@pytest.mark.parametrize(
+    "trouble", ["ListCertificates", "ListTagsForResource", "PutMetricAlarm", "cap"]
+)
+def test_the_alarms_of_iam_go_on_working_whatever_fails(trouble: str) -> None:
+    """They see what this function publishes, so that comes before all that can go wrong."""
+    region = Region()
+    valid = make_certificate("web", expiration=NOW + timedelta(days=45))
+    region.iam.put(valid)
+    region.run(iam_certificates="Enabled")
+    region.alarms.published.clear()
+    region.iam.put(make_certificate("new", expiration=NOW + timedelta(days=90)))
+    region.acm.certificates = [make_acm(1)]
+    region.alarms.add(compose(9), OURS)
+    for fake in (region.alarms, region.acm):
+        fake.fail(trouble, DENIED)
+
+    with pytest.raises((AwsCallError, TooManyAlarmsError)):
+        region.run(iam_certificates="Enabled", max_alarms=1 if trouble == "cap" else 500)
+
+    assert region.alarms.published[0] == ({valid.arn: 45}, NOW)
+    assert len(region.alarms.published) == (2 if trouble == "PutMetricAlarm" else 1)
 
 
 def test_certificates_of_iam_are_left_out_by_default() -> None:
