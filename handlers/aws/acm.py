@@ -23,7 +23,7 @@ class AcmCertificates:
         Raises:
             AwsCallError, TransientError: not all of them could be read.
         """
-        client = self._clients.get("acm")
+        client = self._clients.get_paced("acm")
         # Without them ACM leaves out all but RSA of 1024 and 2048 bits.
         key_types = client.meta.service_model.shape_for("KeyAlgorithm").enum
         with translated_errors("ListCertificates"):

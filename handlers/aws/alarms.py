@@ -20,7 +20,8 @@ from models.expiry import (
     StoredAlarm,
 )
 
-# What a call takes at most.
+# What a call takes, or gives, at most.
+PAGE_SIZE = 100
 NAMES_AT_ONCE = 100
 VALUES_AT_ONCE = 1000
 
@@ -47,7 +48,11 @@ class Alarms:
             return tuple(
                 _parse(alarm)
                 for prefix in prefixes
-                for page in paginator.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"])
+                for page in paginator.paginate(
+                    AlarmNamePrefix=prefix,
+                    AlarmTypes=["MetricAlarm"],
+                    PaginationConfig={"PageSize": PAGE_SIZE},
+                )
                 for alarm in require_list(page, "MetricAlarms", "a page")
             )
 

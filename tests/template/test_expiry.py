@@ -32,6 +32,7 @@ DEFAULTS = {
     "CodeBucketPrefix": None,
     "CodeKey": None,
     "Schedule": "rate(12 hours)",
+    "ReservedConcurrency": 0,
     "LogLevel": "INFO",
     "LogRetentionDays": 365,
     "Architecture": "arm64",
@@ -254,12 +255,21 @@ def test_an_abandoned_run_is_saved_and_told() -> None:
     }
 
     assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 6 * 3600
     assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
     assert watched == {
         ("Errors", "<ExpiryFunction>"),
         ("ApproximateNumberOfMessagesVisible", "<ExpiryDeadLetterQueue.QueueName>"),
         ("InvocationsFailedToBeSentToDlq", "<ScheduleRule>"),
     }
+
+
+@pytest.mark.parametrize(("chosen", "reserved"), [(0, "<AWS::NoValue>"), (1, 1), (10, 10)])
+def test_runs_at_once_are_limited_if_asked_for(chosen: int, reserved: object) -> None:
+    """By default nothing is reserved, which accounts with the smallest quota would refuse."""
+    function = load(ReservedConcurrency=chosen).properties("ExpiryFunction")
+
+    assert function.get("ReservedConcurrentExecutions", "<AWS::NoValue>") == reserved
 
 
 def test_every_alarm_on_a_failure_fires_at_the_first() -> None:

@@ -111,6 +111,7 @@ class TestAlarms:
             "acm-imported-",
             "iam-",
         ]
+        assert [one["MaxRecords"] for one in aws.parameters] == [100, 100, 100]
 
     def test_an_alarm_on_an_expression_can_be_read(self) -> None:
         """What an alarm of another kind lacks makes it different, not an error."""
@@ -214,7 +215,7 @@ class TestAlarms:
         with pytest.raises(error, match="PutMetricAlarm"):
             Alarms(aws.make_clients()).put(make_alarm())
 
-        assert len(aws.calls) == (5 if error is TransientError else 1)
+        assert len(aws.calls) == (12 if error is TransientError else 1)
 
 
 def test_the_metric_and_its_alarm_name_the_certificate_alike() -> None:
