@@ -284,7 +284,7 @@ def _describe(watched: Watched, days: int) -> str:
         case Kind.IAM:
             return (
                 f"The server certificate {watched.name} in IAM expires within {days} days, and "
-                "IAM renews nothing. Find what uses it: listeners of load balancers, CloudFront, "
-                "AppSync domains, Elastic Beanstalk; nothing was scanned for this alarm. "
+                "IAM renews nothing. Nothing was scanned for this alarm: `iam26 plan` lists what "
+                "refers to it (load balancers, CloudFront, AppSync domains, Elastic Beanstalk). "
                 f"{MOVE_TO_ACM} {watched.arn}"
             )

@@ -18,7 +18,7 @@ class AcmCertificates:
         self._clients = clients
 
     def list_all(self) -> tuple[AcmCertificate, ...]:
-        """Return every certificate, whatever its key.
+        """Return every certificate, whatever its key, but for those of ACME clients.
 
         Raises:
             AwsCallError, TransientError: not all of them could be read.
