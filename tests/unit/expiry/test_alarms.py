@@ -108,7 +108,7 @@ def test_more_alarms_than_allowed_change_nothing(region: Region) -> None:
     """One error says how many are needed, and nothing was written, removed or published."""
     region.alarms.add(compose(9), OURS)
 
-    with pytest.raises(TooManyAlarmsError, match="3 certificates"):
+    with pytest.raises(TooManyAlarmsError, match=r"3 certificates .* allows 2 alarms"):
         region.run(max_alarms=2)
 
     assert not region.alarms.writes
@@ -214,6 +214,61 @@ def test_a_refusal_is_told_before_an_alarm_of_others(region: Region) -> None:
 
     assert region.alarmed == arns(2, 3)
     assert region.alarms.stored[theirs.name] == theirs
+
+
+def test_an_alarm_that_is_refused_its_correction_is_not_counted(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The counts in the log are of what was done."""
+    region.run()
+    region.alarms.add(compose(3).model_copy(update={"threshold": 1}), OURS)
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    assert vars(caplog.records[-1])["alarms"] == counts(unchanged=2)
+
+
+def test_the_log_names_each_alarm_and_what_became_of_it(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Created, corrected, removed or refused: one line each, and the counts at the end."""
+    region.run()
+    region.acm.certificates = [make_acm(number) for number in (1, 2, 4, 5)]
+    region.alarms.add(compose(2).model_copy(update={"threshold": 1}), OURS)
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+    caplog.clear()
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    told = [
+        (one.message, vars(one).get("alarm"), vars(one).get("reason")) for one in caplog.records
+    ]
+    assert told == [
+        ("alarm was not written", compose(4).name, "PutMetricAlarm answered ValidationError"),
+        ("alarm was created", compose(5).name, None),
+        ("alarm was corrected", compose(2).name, None),
+        ("alarm was removed", compose(3).name, None),
+        ("expiry alarms", None, None),
+    ]
+    assert vars(caplog.records[-1])["alarms"] == counts(
+        created=1, corrected=1, removed=1, unchanged=1
+    )
+
+
+def test_a_certificate_of_unknown_expiry_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Its alarm gets no days, which somebody must know."""
+    region = Region()
+    certificate = make_certificate("web", expiration=None)
+    region.iam.put(certificate)
+
+    assert region.run(iam_certificates="Enabled") == counts(created=1)
+    assert not region.alarms.published
+    told = [(one.message, vars(one)["certificate"]) for one in caplog.records[:1]]
+    assert told == [("a certificate has no expiration date", certificate.arn)]
+    assert caplog.records[0].levelname == "ERROR"
 
 
 def test_a_missing_permission_is_asked_for_once(region: Region) -> None:
