@@ -116,6 +116,27 @@ def test_more_alarms_than_allowed_change_nothing(region: Region) -> None:
     assert region.run(max_alarms=3) == counts(created=3, removed=1)
 
 
+def test_a_cap_that_is_lowered_later_takes_no_alarm(region: Region) -> None:
+    """What is there stays, however many there are, and the run fails."""
+    region.run()
+    region.alarms.calls.clear()
+
+    with pytest.raises(TooManyAlarmsError, match=r"3 certificates .* allows 2 alarms"):
+        region.run(max_alarms=2)
+
+    assert region.alarmed == arns(1, 2, 3)
+    assert not region.alarms.writes
+
+
+def test_the_cap_counts_certificates_and_not_what_is_there(region: Region) -> None:
+    """Alarms that are stale, or somebody else's, take no place of those that are needed."""
+    for number, tags in ((7, OURS), (8, OURS), (9, {})):
+        region.alarms.add(compose(number), tags)
+
+    assert region.run(max_alarms=3) == counts(created=3, removed=2)
+    assert region.alarmed == arns(1, 2, 3, 9)
+
+
 READS = ["DescribeAlarms", "ListTagsForResource", "ListCertificates", "ListServerCertificates"]
 
 
