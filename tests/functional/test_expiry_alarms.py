@@ -579,3 +579,27 @@ def test_alarms_end_with_what_they_are_about(aws: Aws, environment: pytest.Monke
     with faults.record_calls() as calls:
         assert run() == counts(removed=1)
     assert not {call.operation for call in calls} & {"ListServerCertificates", "PutMetricData"}
+
+
+def test_a_certificate_renewed_under_its_name_keeps_its_alarm(
+    aws: Aws, environment: pytest.MonkeyPatch
+) -> None:
+    """The alarm sees the days of the new one; one that is moved to another path gets its own."""
+    environment.setenv("IAM_CERTIFICATES", "Enabled")
+    now = datetime.now(UTC)
+    old = seed.plant_certificate("web", expires=now + timedelta(days=10, hours=1))
+    run()
+    iam = aws.client("iam")
+    iam.delete_server_certificate(ServerCertificateName="web")
+    new = seed.plant_certificate("web", expires=now + timedelta(days=300, hours=1))
+    assert new["Arn"] == old["Arn"]
+
+    with faults.record_calls() as calls:
+        assert run() == counts(unchanged=1)
+
+    [publishing] = calls.named("PutMetricData")
+    assert [one["Value"] for one in publishing.params["MetricData"]] == [300]
+    iam.update_server_certificate(ServerCertificateName="web", NewPath="/moved/")
+    assert run() == counts(created=1, removed=1)
+    [moved] = list_watched(aws)
+    assert moved.endswith(":server-certificate/moved/web")
