@@ -30,7 +30,10 @@ PREFIXES = tuple(f"{kind}-" for kind in Kind)
 
 
 class AlarmCounts(TypedDict):
-    """How many alarms a run changed, and how many it found as they should be."""
+    """How many alarms a run changed, and how many it found as they should be.
+
+    Of two runs at once each may count the same alarm.
+    """
 
     created: int
     corrected: int
@@ -155,17 +158,18 @@ class ExpiryAlarms:
         return refused
 
     def _remove(self, stale: Sequence[StoredAlarm]) -> None:
+        self._delete(stale)
+        for one in stale:
+            logger.info("alarm was removed", extra={"alarm": one.alarm.name})
+
+    def _delete(self, stale: Sequence[StoredAlarm]) -> None:
         """Delete alarms; what another run has deleted meanwhile is no error."""
-        names = [one.alarm.name for one in stale]
         try:
-            self.alarms.delete(names)
+            self.alarms.delete([one.alarm.name for one in stale])
         except AwsCallError:
             # The role may delete what has our tag, and what is gone has none, so that looks like a
             # missing permission.
             left = [one for one in stale if self._is_ours(one)]
             if len(left) == len(stale):
                 raise
-            self._remove(left)
-            return
-        for name in names:
-            logger.info("alarm was removed", extra={"alarm": name})
+            self._delete(left)

@@ -303,7 +303,9 @@ def test_a_missing_permission_is_asked_for_once(region: Region) -> None:
     assert not region.alarms.stored
 
 
-def test_what_another_run_deleted_is_no_error(region: Region) -> None:
+def test_what_another_run_deleted_is_no_error(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
     """The others of the call are deleted, though the role may not touch what has no tag."""
     for number in (7, 8, 9):
         region.alarms.add(compose(number), OURS)
@@ -311,6 +313,8 @@ def test_what_another_run_deleted_is_no_error(region: Region) -> None:
 
     assert region.run() == counts(created=3, removed=3)
     assert region.alarmed == arns(1, 2, 3)
+    removed = [vars(one)["alarm"] for one in caplog.records if one.message == "alarm was removed"]
+    assert removed == [compose(number).name for number in (7, 8, 9)]
 
 
 def test_a_missing_permission_to_delete_is_an_error(region: Region) -> None:
