@@ -150,8 +150,8 @@ class TooManyAlarmsError(Exception):
 
     def __init__(self, needed: int, allowed: int) -> None:
         super().__init__(
-            f"{needed} certificates are in scope, and MAX_ALARMS allows {allowed} alarms; nothing "
-            "was changed. Raise MAX_ALARMS (an alarm costs 0.10 USD a month) or narrow SCOPE."
+            f"{needed} certificates are in scope, and MAX_ALARMS allows {allowed} alarms; none was "
+            "changed. Raise MAX_ALARMS (an alarm costs 0.10 USD a month) or narrow SCOPE."
         )
 
 
@@ -191,6 +191,22 @@ def count_days(certificates: Iterable[ServerCertificate], now: datetime) -> dict
         for one in certificates
         if one.expiration is not None and not one.is_expired(now)
     }
+
+
+def split_days(
+    days: Mapping[str, int], stored: Iterable[StoredAlarm]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the days of the certificates that have an alarm, and those of all others, by ARN."""
+    alarmed = {
+        dimension.value
+        for one in stored
+        if one.alarm.namespace == IAM_NAMESPACE
+        for dimension in one.alarm.dimensions
+    }
+    return (
+        {arn: left for arn, left in days.items() if arn in alarmed},
+        {arn: left for arn, left in days.items() if arn not in alarmed},
+    )
 
 
 def compose_alarm(watched: Watched, settings: ExpirySettings) -> Alarm:
@@ -268,7 +284,7 @@ def _describe(watched: Watched, days: int) -> str:
         case Kind.IAM:
             return (
                 f"The server certificate {watched.name} in IAM expires within {days} days, and "
-                "IAM renews nothing. Find what uses it: listeners of load balancers, CloudFront, "
-                "AppSync domains, Elastic Beanstalk; nothing was scanned for this alarm. "
+                "IAM renews nothing. Nothing was scanned for this alarm: `iam26 plan` lists what "
+                "refers to it (load balancers, CloudFront, AppSync domains, Elastic Beanstalk). "
                 f"{MOVE_TO_ACM} {watched.arn}"
             )

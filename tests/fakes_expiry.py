@@ -7,6 +7,7 @@ from typing import Any
 
 from handlers.expiry.alarms import AlarmCounts, ExpiryAlarms
 from local.aws.knobs import OWN_ACCOUNT
+from models.errors import AwsCallError
 from models.expiry import TAG_KEY, TAG_VALUE, AcmCertificate, Alarm, StoredAlarm
 from models.settings import ExpirySettings
 from tests.fakes import FailsOnRequest, FakeCertificates, FakeClock
@@ -85,6 +86,9 @@ class FakeAlarms(FailsOnRequest):
     def delete(self, names: Sequence[str]) -> None:
         if names:
             self.enter("DeleteAlarms")
+        # The role allows it by the tag, which an alarm that is gone does not have.
+        if any(self.tags.get(name) != OURS for name in names):
+            raise AwsCallError("DeleteAlarms", "AccessDenied")
         for name in names:
             self.stored.pop(name, None)
             self.tags.pop(name, None)

@@ -3,10 +3,15 @@
 https://docs.aws.amazon.com/acm/latest/APIReference/API_ListCertificates.html
 """
 
+from typing import TYPE_CHECKING, Any
+
 from handlers.aws.answers import parse_part, require_list
 from handlers.aws.clients import Clients
 from handlers.aws.errors import translated_errors
 from models.expiry import AcmCertificate
+
+if TYPE_CHECKING:
+    from mypy_boto3_acm import ACMClient
 
 PAGE_SIZE = 1000
 
@@ -18,17 +23,17 @@ class AcmCertificates:
         self._clients = clients
 
     def list_all(self) -> tuple[AcmCertificate, ...]:
-        """Return every certificate, whatever its key.
+        """Return every certificate, whatever its key, but for those of ACME clients.
 
         Raises:
             AwsCallError, TransientError: not all of them could be read.
         """
-        client = self._clients.get("acm")
+        client: ACMClient = self._clients.get_paced("acm")
         # Without them ACM leaves out all but RSA of 1024 and 2048 bits.
-        key_types = client.meta.service_model.shape_for("KeyAlgorithm").enum
+        algorithm: Any = client.meta.service_model.shape_for("KeyAlgorithm")
         with translated_errors("ListCertificates"):
             pages = client.get_paginator("list_certificates").paginate(
-                Includes={"keyTypes": key_types}, PaginationConfig={"PageSize": PAGE_SIZE}
+                Includes={"keyTypes": algorithm.enum}, PaginationConfig={"PageSize": PAGE_SIZE}
             )
             return tuple(
                 parse_part(AcmCertificate, summary, "a certificate")

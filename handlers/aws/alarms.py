@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAl
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handlers.aws.answers import parse_part, require_list, require_tags, require_text
 from handlers.aws.clients import Clients
@@ -20,7 +20,12 @@ from models.expiry import (
     StoredAlarm,
 )
 
-# What a call takes at most.
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+
+# What a call takes, or gives, at most.
+PAGE_SIZE = 100
 NAMES_AT_ONCE = 100
 VALUES_AT_ONCE = 1000
 
@@ -32,9 +37,10 @@ class Alarms:
         self._clients = clients
 
     @property
-    def _cloudwatch(self) -> Any:
+    def _cloudwatch(self) -> "CloudWatchClient":
         # PutMetricAlarm takes 3 calls a second, and a first run makes hundreds.
-        return self._clients.get_paced("cloudwatch")
+        client: CloudWatchClient = self._clients.get_paced("cloudwatch")
+        return client
 
     def list_named(self, prefixes: Sequence[str]) -> tuple[StoredAlarm, ...]:
         """Return every metric alarm whose name begins with one of some prefixes.
@@ -47,7 +53,11 @@ class Alarms:
             return tuple(
                 _parse(alarm)
                 for prefix in prefixes
-                for page in paginator.paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"])
+                for page in paginator.paginate(
+                    AlarmNamePrefix=prefix,
+                    AlarmTypes=["MetricAlarm"],
+                    PaginationConfig={"PageSize": PAGE_SIZE},
+                )
                 for alarm in require_list(page, "MetricAlarms", "a page")
             )
 
@@ -82,7 +92,7 @@ class Alarms:
 
     def publish_days(self, days: Mapping[str, int], at: datetime) -> None:
         """Publish how many days certificates have left at a time (UTC), by ARN."""
-        data = [
+        data: Sequence[MetricDatumTypeDef] = [
             {
                 "MetricName": METRIC_NAME,
                 "Dimensions": [{"Name": DIMENSION_NAME, "Value": arn}],

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # The first one included.
 SDK_ATTEMPTS = 5
+# With growing pauses a minute and more, so that a hundred runs at once all get their turn.
+PACED_ATTEMPTS = 12
 # Enough to tell a hiccup from an endpoint that does not resolve, without waiting long for it.
 ATTEMPTS_WHERE_NOT_LISTED = 2
 CONNECT_TIMEOUT_SECONDS = 5
@@ -107,8 +109,11 @@ class Clients:
         return self._get(service, self.region, 1)
 
     def get_paced(self, service: str) -> Any:
-        """Return the client of a service that slows down, as a whole, once it is throttled."""
-        return self._get(service, self.region, SDK_ATTEMPTS, "adaptive")
+        """Return the client of a service that slows down, as a whole, once it is throttled.
+
+        It is patient, for callers that have minutes and would start anew if they failed.
+        """
+        return self._get(service, self.region, PACED_ATTEMPTS, "adaptive")
 
     def get_regional(self, service: str, region: str) -> Any:
         """Return the client of a service that the Region may not offer."""

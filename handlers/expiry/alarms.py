@@ -20,6 +20,7 @@ from models.expiry import (
     compose_alarm,
     count_days,
     is_ours,
+    split_days,
     watch_acm,
     watch_iam,
 )
@@ -29,7 +30,10 @@ PREFIXES = tuple(f"{kind}-" for kind in Kind)
 
 
 class AlarmCounts(TypedDict):
-    """How many alarms a run changed, and how many it found as they should be."""
+    """How many alarms a run changed, and how many it found as they should be.
+
+    Of two runs at once each may count the same alarm.
+    """
 
     created: int
     corrected: int
@@ -58,33 +62,40 @@ class ExpiryAlarms:
     def run(self) -> AlarmCounts:
         """Make the alarms what they should be, and return how many changed.
 
-        Everything is read before the first write, so that a missing permission to read changes
-        nothing. A repetition goes on where another run ended.
+        Everything is read before the first alarm is changed, so that a missing permission to read
+        changes none. A repetition goes on where another run ended.
 
         Raises:
-            TooManyAlarmsError: more are needed than are allowed; nothing was changed.
+            TooManyAlarmsError: more are needed than are allowed; none was changed.
             ForeignAlarmError: alarms that are not ours have our names; all others were done.
-            AwsCallError, TransientError: a call failed, and what follows it was not done.
+            AwsCallError: a permission is missing, and what follows that call was not done; or
+                CloudWatch refused some alarms, and all others were done.
+            TransientError: a call was not answered, and what follows it was not done.
         """
         # Alarms first: one that is in this list had a certificate before the certificates are
         # listed, so it never looks stale for having been made in between by another run.
         stored = self.alarms.list_named(PREFIXES)
         now = self.clock()
         servers = self._list_server_certificates()
+        # At once, for the alarms that are there need it, whatever fails below.
+        alarmed, others = split_days(count_days(servers, now), stored)
+        self.alarms.publish_days(alarmed, now)
         changes = compare(self._compose_desired(servers, now), stored)
         corrections, foreign = self._split(changes.drifted)
         stale = [one for one in changes.stale if self._is_ours(one)]
-        self.alarms.publish_days(count_days(servers, now), now)
-        self._put(changes.missing, "alarm was created")
-        self._put(corrections, "alarm was corrected")
+        self.alarms.publish_days(others, now)
+        not_created = self._put(changes.missing, "alarm was created")
+        not_corrected = self._put(corrections, "alarm was corrected")
         self._remove(stale)
         counts = AlarmCounts(
-            created=len(changes.missing),
-            corrected=len(corrections),
+            created=len(changes.missing) - len(not_created),
+            corrected=len(corrections) - len(not_corrected),
             removed=len(stale),
             unchanged=changes.unchanged,
         )
         logger.info("expiry alarms", extra={"alarms": counts})
+        if refused := [*not_created, *not_corrected]:
+            raise refused[0]
         if foreign:
             raise ForeignAlarmError(one.name for one in foreign)
         return counts
@@ -124,7 +135,14 @@ class ExpiryAlarms:
         tags = self.alarms.read_tags(stored.arn)
         return tags is not None and is_ours(tags)
 
-    def _put(self, alarms: Sequence[Alarm], message: str) -> None:
+    def _put(self, alarms: Sequence[Alarm], message: str) -> list[AwsCallError]:
+        """Set alarms, and return what CloudWatch refused: one must not keep others from being set.
+
+        Raises:
+            AwsCallError: a permission is missing, so the others would be refused as well.
+            TransientError: a call was not answered.
+        """
+        refused: list[AwsCallError] = []
         for one in alarms:
             try:
                 self.alarms.put(one)
@@ -132,11 +150,26 @@ class ExpiryAlarms:
                 logger.error(
                     "alarm was not written", extra={"alarm": one.name, "reason": str(error)}
                 )
-                raise
-            logger.info(message, extra={"alarm": one.name})
+                if isinstance(error, TransientError) or error.is_denial:
+                    raise
+                refused.append(error)
+            else:
+                logger.info(message, extra={"alarm": one.name})
+        return refused
 
     def _remove(self, stale: Sequence[StoredAlarm]) -> None:
-        names = [one.alarm.name for one in stale]
-        self.alarms.delete(names)
-        for name in names:
-            logger.info("alarm was removed", extra={"alarm": name})
+        self._delete(stale)
+        for one in stale:
+            logger.info("alarm was removed", extra={"alarm": one.alarm.name})
+
+    def _delete(self, stale: Sequence[StoredAlarm]) -> None:
+        """Delete alarms; what another run has deleted meanwhile is no error."""
+        try:
+            self.alarms.delete([one.alarm.name for one in stale])
+        except AwsCallError:
+            # The role may delete what has our tag, and what is gone has none, so that looks like a
+            # missing permission.
+            left = [one for one in stale if self._is_ours(one)]
+            if len(left) == len(stale):
+                raise
+            self._delete(left)

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -89,6 +90,19 @@ def wait_for_alarms(chain: Chain, *arns: str) -> dict[str, Alarm]:
     )
 
 
+@contextmanager
+def deny(chain: Chain, action: str) -> Iterator[None]:
+    """Take an action from the function's role meanwhile."""
+    iam, role = chain.client("iam"), chain.find_resource("ExpiryRole", STACK)
+    policy = {"RoleName": role, "PolicyName": "expiry-alarms"}
+    granted = json.dumps(iam.get_role_policy(**policy)["PolicyDocument"])
+    reduced = granted.replace(action, "cloudwatch:PutDashboard")
+    assert reduced != granted
+    iam.put_role_policy(**policy, PolicyDocument=reduced)
+    yield
+    iam.put_role_policy(**policy, PolicyDocument=granted)
+
+
 def test_an_event_of_acm_makes_alarms_and_takes_them(chain: Chain) -> None:
     """Running as its role, the function makes an alarm with our tag, and takes what is stale."""
     client = chain.aws.client
@@ -115,22 +129,51 @@ def test_an_event_of_acm_makes_alarms_and_takes_them(chain: Chain) -> None:
 
 def test_a_missing_permission_shows_and_nothing_is_lost(chain: Chain) -> None:
     """The log names the refused call, and once it is granted the next event makes the alarm."""
-    iam, role = chain.client("iam"), chain.find_resource("ExpiryRole", STACK)
-    policy = {"RoleName": role, "PolicyName": "expiry-alarms"}
-    granted = json.dumps(iam.get_role_policy(**policy)["PolicyDocument"])
-    reduced = granted.replace("cloudwatch:PutMetricAlarm", "cloudwatch:PutDashboard")
-    assert reduced != granted
-    iam.put_role_policy(**policy, PolicyDocument=reduced)
     before = read_alarms(chain).keys()
     arn = seed.import_acm_certificate(chain.aws.client, "denied.example.com")
 
-    emit(chain, arn)
+    with deny(chain, "cloudwatch:PutMetricAlarm"):
+        emit(chain, arn)
+        chain.wait_for(
+            "the refusal in the log",
+            lambda: "PutMetricAlarm answered AccessDenied" in chain.read_log(),
+        )
+        assert read_alarms(chain).keys() == before
 
-    chain.wait_for(
-        "the refusal in the log",
-        lambda: "PutMetricAlarm answered AccessDenied" in chain.read_log(),
-    )
-    assert read_alarms(chain).keys() == before
-    iam.put_role_policy(**policy, PolicyDocument=granted)
     emit(chain, arn)
     wait_for_alarms(chain, *before, arn)
+
+
+def test_an_abandoned_run_is_saved_with_its_event(chain: Chain) -> None:
+    """What fails three times goes to the queue that has an alarm, with the event and the cause."""
+    sqs, event = chain.client("sqs"), AVAILABLE.read_text()
+    url = sqs.get_queue_url(QueueName="iam26-expiry-alarms-failed")["QueueUrl"]
+    started = chain.read_log().count("START RequestId")
+
+    with deny(chain, "acm:ListCertificates"):
+        # As EventBridge does, for which ministack neither retries nor saves.
+        chain.client("lambda").invoke(
+            FunctionName="iam26-expiry-alarms", InvocationType="Event", Payload=event
+        )
+        chain.wait_for("the abandoned run in its queue", lambda: chain.count_messages(url))
+
+    [saved] = chain.read_messages(url)
+    body = json.loads(saved["Body"])
+    assert body["requestPayload"] == json.loads(event)
+    assert "ListCertificates answered AccessDenied" in body["responsePayload"]["errorMessage"]
+    assert chain.read_log().count("START RequestId") == 3 + started
+
+
+def test_the_schedule_makes_alarms(chain: Chain) -> None:
+    """A certificate of which no event told has its alarm when the schedule comes."""
+    before = read_alarms(chain).keys()
+    arn = seed.import_acm_certificate(chain.aws.client, "silent.example.com")
+    events, rule = chain.client("events"), chain.find_resource("ScheduleRule", STACK)
+    declared = events.describe_rule(Name=rule)["ScheduleExpression"]
+    assert declared == "rate(12 hours)"
+    assert read_alarms(chain).keys() == before
+
+    events.put_rule(Name=rule, ScheduleExpression="rate(1 minute)", State="ENABLED")
+
+    chain.wait_for("the alarm of the schedule", lambda: arn in read_alarms(chain), seconds=90)
+    events.put_rule(Name=rule, ScheduleExpression=declared, State="ENABLED")

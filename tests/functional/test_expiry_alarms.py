@@ -3,11 +3,13 @@
 import re
 import threading
 import traceback
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from handlers.expiry.alarms import AlarmCounts
 from handlers.expiry_alarms import handler
@@ -362,11 +364,12 @@ def test_trouble_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_throttled_call_is_repeated(aws: Aws, world: list[str], operation: str) -> None:
-    """Two refusals of each call are nothing that anybody would notice."""
-    with faults.inject(fault=faults.Throttled(), operation=operation, times=2) as throttling:
+    """As many as a hundred runs at once cause are nothing that anybody would notice."""
+    times = 4 if operation == "ListServerCertificates" else 11
+    with faults.inject(fault=faults.Throttled(), operation=operation, times=times) as throttling:
         assert run() == counts(created=3, corrected=1, removed=1, unchanged=1)
 
-    assert throttling.hits == 2
+    assert throttling.hits == times
     check_world(aws, world)
 
 
@@ -433,6 +436,49 @@ def test_a_run_in_the_middle_of_another_ends_right(
 
     assert list_watched(aws) == sorted(world)
     assert run() == counts(unchanged=len(world))
+
+
+def test_two_runs_at_once_delete_with_a_role_that_needs_the_tag(aws: Aws, world: list[str]) -> None:
+    """What the other run has deleted has no tag, so AWS denies it; neither run fails for that."""
+    together = threading.Barrier(2, timeout=30)
+    one_at_a_time = threading.Lock()
+
+    def names_what_is_gone(params: Mapping[str, Any]) -> bool:
+        there = {one["AlarmName"] for one in read_alarms(aws)}
+        return not there.issuperset(params["AlarmNames"])
+
+    def delete_as_the_role(call: faults.ApiCall, proceed: Callable[[], AWSResponse]) -> AWSResponse:
+        together.wait()
+        with one_at_a_time:
+            if names_what_is_gone(call.params):
+                return faults.AccessDenied()(call, proceed)
+            return proceed()
+
+    with (
+        faults.inject(fault=delete_as_the_role, operation="DeleteAlarms") as deleting,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for one in [pool.submit(run) for _ in range(2)]:
+            one.result()
+
+    assert deleting.hits == 2
+    assert list_watched(aws) == sorted(world)
+
+
+def test_one_alarm_that_is_refused_keeps_no_other_from_being_set(aws: Aws) -> None:
+    """The error says why, all others are there, and the next run makes that one as well."""
+    arns = [seed.plant_acm_certificate(f"www-{one}.example.com") for one in range(4)]
+    refusal = faults.AwsFault("LimitExceeded", "You have reached the limit of alarms.")
+
+    with (
+        faults.inject(fault=refusal, operation="PutMetricAlarm", after=1, times=1),
+        pytest.raises(AwsCallError, match="PutMetricAlarm answered LimitExceeded"),
+    ):
+        run()
+
+    assert len(read_alarms(aws)) == 3
+    assert run() == counts(created=1, unchanged=3)
+    assert list_watched(aws) == sorted(arns)
 
 
 def test_more_than_the_cap_changes_nothing(aws: Aws, environment: pytest.MonkeyPatch) -> None:
@@ -533,3 +579,27 @@ def test_alarms_end_with_what_they_are_about(aws: Aws, environment: pytest.Monke
     with faults.record_calls() as calls:
         assert run() == counts(removed=1)
     assert not {call.operation for call in calls} & {"ListServerCertificates", "PutMetricData"}
+
+
+def test_a_certificate_renewed_under_its_name_keeps_its_alarm(
+    aws: Aws, environment: pytest.MonkeyPatch
+) -> None:
+    """The alarm sees the days of the new one; one that is moved to another path gets its own."""
+    environment.setenv("IAM_CERTIFICATES", "Enabled")
+    now = datetime.now(UTC)
+    old = seed.plant_certificate("web", expires=now + timedelta(days=10, hours=1))
+    run()
+    iam = aws.client("iam")
+    iam.delete_server_certificate(ServerCertificateName="web")
+    new = seed.plant_certificate("web", expires=now + timedelta(days=300, hours=1))
+    assert new["Arn"] == old["Arn"]
+
+    with faults.record_calls() as calls:
+        assert run() == counts(unchanged=1)
+
+    [publishing] = calls.named("PutMetricData")
+    assert [one["Value"] for one in publishing.params["MetricData"]] == [300]
+    iam.update_server_certificate(ServerCertificateName="web", NewPath="/moved/")
+    assert run() == counts(created=1, removed=1)
+    [moved] = list_watched(aws)
+    assert moved.endswith(":server-certificate/moved/web")

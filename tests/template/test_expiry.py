@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ DEFAULTS = {
     "CodeBucketPrefix": None,
     "CodeKey": None,
     "Schedule": "rate(12 hours)",
+    "ReservedConcurrency": 0,
     "LogLevel": "INFO",
     "LogRetentionDays": 365,
     "Architecture": "arm64",
@@ -254,12 +256,21 @@ def test_an_abandoned_run_is_saved_and_told() -> None:
     }
 
     assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 6 * 3600
     assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
     assert watched == {
         ("Errors", "<ExpiryFunction>"),
         ("ApproximateNumberOfMessagesVisible", "<ExpiryDeadLetterQueue.QueueName>"),
         ("InvocationsFailedToBeSentToDlq", "<ScheduleRule>"),
     }
+
+
+@pytest.mark.parametrize(("chosen", "reserved"), [(0, "<AWS::NoValue>"), (1, 1), (10, 10)])
+def test_runs_at_once_are_limited_if_asked_for(chosen: int, reserved: object) -> None:
+    """By default nothing is reserved, which accounts with the smallest quota would refuse."""
+    function = load(ReservedConcurrency=chosen).properties("ExpiryFunction")
+
+    assert function.get("ReservedConcurrentExecutions", "<AWS::NoValue>") == reserved
 
 
 def test_every_alarm_on_a_failure_fires_at_the_first() -> None:
@@ -378,12 +389,12 @@ def measure(days_left: list[int | None]) -> Series:
     ]
 
 
-def play(days_left: list[int | None], kind: Kind = Kind.IMPORTED) -> list[str]:
-    """Return the state of an alarm at the end of each day."""
+def play(days_left: list[int | None], kind: Kind = Kind.IMPORTED, every: int = DAY) -> list[str]:
+    """Return the state of an alarm at the end of each day, or of each so many minutes."""
     watched = Watched(kind, make_arn(), "example-cert")
     alarm = compose_alarm(watched, make_settings()).model_dump(by_alias=True)
     series = {(alarm["Namespace"], alarm["MetricName"], make_arn()): measure(days_left)}
-    return list_states(alarm, series, range(DAY - 1, len(days_left) * DAY, DAY))
+    return list_states(alarm, series, range(every - 1, len(days_left) * DAY, every))
 
 
 def count_down(first: int, last: int) -> list[int | None]:
@@ -407,6 +418,15 @@ def test_an_alarm_recovers_after_the_renewal() -> None:
     states = play([*count_down(90, 20), *count_down(397, 300)])
 
     assert states == ["OK"] * 45 + ["ALARM"] * 26 + ["OK"] * 98
+
+
+def test_no_hour_of_a_day_is_different() -> None:
+    """Between two values nothing changes: it fires once, and recovers once."""
+    hours = play([*count_down(48, 20), *count_down(397, 390)], every=60)
+    changes = [one for before, one in pairwise(hours) if one != before]
+
+    assert changes == ["ALARM", "OK"]
+    assert hours.index("ALARM") == 3 * 24
 
 
 def test_a_renewal_in_time_pages_nobody() -> None:

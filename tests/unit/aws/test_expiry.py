@@ -74,6 +74,21 @@ class TestAcm:
         with pytest.raises(AwsCallError, match="ListCertificates"):
             AcmCertificates(aws.make_clients()).list_all()
 
+    def test_a_page_without_certificates_is_not_the_last(self) -> None:
+        """A page may be empty, and there is more where it says so."""
+        empty = {"CertificateSummaryList": [], "NextToken": "more"}
+        aws = ScriptedAws({"ListCertificates": [empty, empty | {"NextToken": "yet"}, LAST_PAGE]})
+
+        assert len(AcmCertificates(aws.make_clients()).list_all()) == 1
+
+    def test_a_list_that_goes_round_in_circles_is_an_error(self) -> None:
+        """The same place for the next page again is no end."""
+        again = {"CertificateSummaryList": [SUMMARY], "NextToken": "more"}
+        aws = ScriptedAws({"ListCertificates": again})
+
+        with pytest.raises(AwsCallError, match="ListCertificates"):
+            AcmCertificates(aws.make_clients()).list_all()
+
     def test_an_incomplete_second_page_is_an_error(self) -> None:
         """What was read until then is not taken for all."""
         first = {"CertificateSummaryList": [SUMMARY], "NextToken": "more"}
@@ -111,6 +126,16 @@ class TestAlarms:
             "acm-imported-",
             "iam-",
         ]
+        assert [one["MaxRecords"] for one in aws.parameters] == [100, 100, 100]
+
+    def test_alarms_of_other_types_are_not_looked_at(self) -> None:
+        """An alarm composed of others, or on a log, is none of ours, whatever it is called."""
+        name = make_alarm().name
+        others = {"CompositeAlarms": [{"AlarmName": name}], "LogAlarms": [{"AlarmName": name}]}
+        aws = ScriptedAws({"DescribeAlarms": {"MetricAlarms": [], **others}})
+
+        assert Alarms(aws.make_clients()).list_named(["acm-imported-"]) == ()
+        assert aws.parameters[0]["AlarmTypes"] == ["MetricAlarm"]
 
     def test_an_alarm_on_an_expression_can_be_read(self) -> None:
         """What an alarm of another kind lacks makes it different, not an error."""
@@ -214,7 +239,7 @@ class TestAlarms:
         with pytest.raises(error, match="PutMetricAlarm"):
             Alarms(aws.make_clients()).put(make_alarm())
 
-        assert len(aws.calls) == (5 if error is TransientError else 1)
+        assert len(aws.calls) == (12 if error is TransientError else 1)
 
 
 def test_the_metric_and_its_alarm_name_the_certificate_alike() -> None:

@@ -1,5 +1,7 @@
 """A run over fakes: the difference is written, once, and only to what is ours."""
 
+from datetime import timedelta
+
 import pytest
 
 from handlers.expiry.alarms import AlarmCounts
@@ -106,12 +108,33 @@ def test_more_alarms_than_allowed_change_nothing(region: Region) -> None:
     """One error says how many are needed, and nothing was written, removed or published."""
     region.alarms.add(compose(9), OURS)
 
-    with pytest.raises(TooManyAlarmsError, match="3 certificates"):
+    with pytest.raises(TooManyAlarmsError, match=r"3 certificates .* allows 2 alarms"):
         region.run(max_alarms=2)
 
     assert not region.alarms.writes
     assert not region.alarms.published
     assert region.run(max_alarms=3) == counts(created=3, removed=1)
+
+
+def test_a_cap_that_is_lowered_later_takes_no_alarm(region: Region) -> None:
+    """What is there stays, however many there are, and the run fails."""
+    region.run()
+    region.alarms.calls.clear()
+
+    with pytest.raises(TooManyAlarmsError, match=r"3 certificates .* allows 2 alarms"):
+        region.run(max_alarms=2)
+
+    assert region.alarmed == arns(1, 2, 3)
+    assert not region.alarms.writes
+
+
+def test_the_cap_counts_certificates_and_not_what_is_there(region: Region) -> None:
+    """Alarms that are stale, or somebody else's, take no place of those that are needed."""
+    for number, tags in ((7, OURS), (8, OURS), (9, {})):
+        region.alarms.add(compose(number), tags)
+
+    assert region.run(max_alarms=3) == counts(created=3, removed=2)
+    assert region.alarmed == arns(1, 2, 3, 9)
 
 
 READS = ["DescribeAlarms", "ListTagsForResource", "ListCertificates", "ListServerCertificates"]
@@ -176,6 +199,137 @@ def test_two_runs_at_once_end_right(region: Region, moment: str) -> None:
     assert region.run() == counts(unchanged=4)
 
 
+@pytest.mark.parametrize("code", ["ValidationError", "LimitExceeded"])
+def test_one_alarm_that_is_refused_keeps_no_other_from_being_set(
+    region: Region, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All others are created, corrected and removed; the log names it, and the run fails."""
+    region.run()
+    changed = compose(3).model_copy(update={"threshold": 1})
+    region.alarms.add(changed, OURS)
+    region.alarms.add(compose(9), OURS)
+    region.acm.certificates.extend([make_acm(4), make_acm(5)])
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", code))
+
+    with pytest.raises(AwsCallError, match=f"PutMetricAlarm answered {code}"):
+        region.run()
+
+    assert region.alarmed == arns(1, 2, 3, 5)
+    assert region.alarms.stored[changed.name] == compose(3)
+    [refused] = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert vars(refused)["alarm"] == compose(4).name
+    assert vars(caplog.records[-1])["alarms"] == counts(
+        created=1, corrected=1, removed=1, unchanged=2
+    )
+    assert region.run() == counts(created=1, unchanged=4)
+
+
+def test_a_refusal_is_told_before_an_alarm_of_others(region: Region) -> None:
+    """Neither hides that all the rest was done."""
+    theirs = compose(2).model_copy(update={"threshold": 7})
+    region.alarms.add(theirs, {})
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+
+    with pytest.raises(AwsCallError, match="ValidationError"):
+        region.run()
+
+    assert region.alarmed == arns(2, 3)
+    assert region.alarms.stored[theirs.name] == theirs
+
+
+def test_an_alarm_that_is_refused_its_correction_is_not_counted(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The counts in the log are of what was done."""
+    region.run()
+    region.alarms.add(compose(3).model_copy(update={"threshold": 1}), OURS)
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    assert vars(caplog.records[-1])["alarms"] == counts(unchanged=2)
+
+
+def test_the_log_names_each_alarm_and_what_became_of_it(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Created, corrected, removed or refused: one line each, and the counts at the end."""
+    region.run()
+    region.acm.certificates = [make_acm(number) for number in (1, 2, 4, 5)]
+    region.alarms.add(compose(2).model_copy(update={"threshold": 1}), OURS)
+    region.alarms.fail("PutMetricAlarm", AwsCallError("PutMetricAlarm", "ValidationError"))
+    caplog.clear()
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    told = [
+        (one.message, vars(one).get("alarm"), vars(one).get("reason")) for one in caplog.records
+    ]
+    assert told == [
+        ("alarm was not written", compose(4).name, "PutMetricAlarm answered ValidationError"),
+        ("alarm was created", compose(5).name, None),
+        ("alarm was corrected", compose(2).name, None),
+        ("alarm was removed", compose(3).name, None),
+        ("expiry alarms", None, None),
+    ]
+    assert vars(caplog.records[-1])["alarms"] == counts(
+        created=1, corrected=1, removed=1, unchanged=1
+    )
+
+
+def test_a_certificate_of_unknown_expiry_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Its alarm gets no days, which somebody must know."""
+    region = Region()
+    certificate = make_certificate("web", expiration=None)
+    region.iam.put(certificate)
+
+    assert region.run(iam_certificates="Enabled") == counts(created=1)
+    assert not region.alarms.published
+    told = [(one.message, vars(one)["certificate"]) for one in caplog.records[:1]]
+    assert told == [("a certificate has no expiration date", certificate.arn)]
+    assert caplog.records[0].levelname == "ERROR"
+
+
+def test_a_missing_permission_is_asked_for_once(region: Region) -> None:
+    """It regards every alarm, so no other is tried in vain."""
+    region.alarms.fail("PutMetricAlarm", *[DENIED] * 3)
+
+    with pytest.raises(AwsCallError):
+        region.run()
+
+    assert region.alarms.calls.count("PutMetricAlarm") == 1
+    assert not region.alarms.stored
+
+
+def test_what_another_run_deleted_is_no_error(
+    region: Region, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others of the call are deleted, though the role may not touch what has no tag."""
+    for number in (7, 8, 9):
+        region.alarms.add(compose(number), OURS)
+    region.alarms.before["DeleteAlarms"] = lambda: region.alarms.delete([compose(8).name])
+
+    assert region.run() == counts(created=3, removed=3)
+    assert region.alarmed == arns(1, 2, 3)
+    removed = [vars(one)["alarm"] for one in caplog.records if one.message == "alarm was removed"]
+    assert removed == [compose(number).name for number in (7, 8, 9)]
+
+
+def test_a_missing_permission_to_delete_is_an_error(region: Region) -> None:
+    """Where all alarms are still there, nobody else has deleted them."""
+    region.alarms.add(compose(8), OURS)
+    region.alarms.add(compose(9), OURS)
+    region.alarms.fail("DeleteAlarms", DENIED)
+
+    with pytest.raises(AwsCallError, match="AccessDenied"):
+        region.run()
+
+    assert region.alarms.calls.count("DeleteAlarms") == 1
+    assert region.alarmed == arns(1, 2, 3, 8, 9)
+
+
 def test_an_alarm_that_vanished_is_made_anew(region: Region) -> None:
     """One that drifted and was removed since it was listed is nobody else's."""
     region.run()
@@ -198,6 +352,29 @@ def test_certificates_of_iam_get_metric_and_alarm() -> None:
 
     assert region.alarmed == {valid.arn}
     assert region.alarms.published == [({valid.arn: 365}, NOW)]
+
+
+@pytest.mark.parametrize(
+    "trouble", ["ListCertificates", "ListTagsForResource", "PutMetricAlarm", "cap"]
+)
+def test_the_alarms_of_iam_go_on_working_whatever_fails(trouble: str) -> None:
+    """They see what this function publishes, so that comes before all that can go wrong."""
+    region = Region()
+    valid = make_certificate("web", expiration=NOW + timedelta(days=45))
+    region.iam.put(valid)
+    region.run(iam_certificates="Enabled")
+    region.alarms.published.clear()
+    region.iam.put(make_certificate("new", expiration=NOW + timedelta(days=90)))
+    region.acm.certificates = [make_acm(1)]
+    region.alarms.add(compose(9), OURS)
+    for fake in (region.alarms, region.acm):
+        fake.fail(trouble, DENIED)
+
+    with pytest.raises((AwsCallError, TooManyAlarmsError)):
+        region.run(iam_certificates="Enabled", max_alarms=1 if trouble == "cap" else 500)
+
+    assert region.alarms.published[0] == ({valid.arn: 45}, NOW)
+    assert len(region.alarms.published) == (2 if trouble == "PutMetricAlarm" else 1)
 
 
 def test_certificates_of_iam_are_left_out_by_default() -> None:

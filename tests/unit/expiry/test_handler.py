@@ -1,5 +1,7 @@
 """The entry point: its settings, and what it needs of its environment."""
 
+import re
+
 import pytest
 
 from handlers.expiry_alarms import handler
@@ -7,7 +9,7 @@ from handlers.wiring import wire_expiry_alarms
 from local.fixtures.context import Context
 from models.errors import SettingsError
 from models.settings import ExpirySettings, IamCertificates, Scope
-from tests.fakes_expiry import TOPIC
+from tests.fakes_expiry import TOPIC, Region
 
 ENVIRONMENT = {"AWS_REGION": "us-east-1", "TOPIC_ARN": TOPIC}
 
@@ -32,6 +34,7 @@ def test_the_defaults_are_those_of_the_reference() -> None:
         ("TOPIC_ARN", ""),
         ("TOPIC_ARN", "pagerduty"),
         ("TOPIC_ARN", "arn:aws:sqs:us-east-1:111122223333:queue"),
+        ("TOPIC_ARN", f"{TOPIC}.fifo"),
         ("THRESHOLD_DAYS", "0"),
         ("THRESHOLD_DAYS", "366"),
         ("ISSUED_THRESHOLD_DAYS", "soon"),
@@ -41,9 +44,13 @@ def test_the_defaults_are_those_of_the_reference() -> None:
     ],
 )
 def test_a_wrong_value_is_one_error_that_names_the_variable(variable: str, value: str) -> None:
-    """Nothing is guessed where a setting cannot be used."""
-    with pytest.raises(SettingsError, match=variable):
+    """Nothing is guessed where a setting cannot be used, and the message repeats its value."""
+    with pytest.raises(SettingsError) as error:
         wire_expiry_alarms(ENVIRONMENT | {variable: value})
+
+    assert re.fullmatch(
+        f"{variable}: (is missing|[^;]+, got '{re.escape(value)}')", str(error.value)
+    )
 
 
 def test_a_topic_of_another_region_is_refused() -> None:
@@ -59,3 +66,17 @@ def test_the_handler_reads_its_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(SettingsError, match="MAX_ALARMS"):
         handler({"anything": 1}, Context())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, [], "text", 5, {}, {"id": None}, {"id": ["a"]}, {"region": "eu-west-1", "account": "x"}],
+    ids=str,
+)
+def test_whatever_the_event_the_run_is_the_same(
+    event: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of an event is used, so none can be malformed."""
+    monkeypatch.setattr("handlers.expiry_alarms.wire_expiry_alarms", lambda _: Region())
+
+    assert handler(event, Context()) == Region().run()

@@ -25,6 +25,7 @@ from models.expiry import (
     count_days,
     is_ours,
     name_alarm,
+    split_days,
     watch_acm,
     watch_iam,
 )
@@ -52,6 +53,7 @@ def store(alarm: Alarm) -> StoredAlarm:
         (Kind.IMPORTED, "api.example.com", "acm-imported-api-example-com-expiry-"),
         (Kind.ISSUED, "*.example.com", "acm-issued---example-com-expiry-"),
         (Kind.IAM, "web_2026+old@x", "iam-web-2026-old-x-expiry-"),
+        (Kind.IMPORTED, "xn--bcher-kva.EXAMPLE", "acm-imported-xn--bcher-kva-EXAMPLE-expiry-"),
         (Kind.IMPORTED, "bücher.example", "acm-imported-b-cher-example-expiry-"),
     ],
 )
@@ -166,14 +168,35 @@ def test_the_metric_of_iam_is_where_the_other_metrics_are() -> None:
     assert IAM_NAMESPACE == NAMESPACE
 
 
-def test_a_description_says_what_to_do() -> None:
+@pytest.mark.parametrize(
+    ("kind", "description"),
+    [
+        (
+            Kind.IMPORTED,
+            "The certificate for api.example.com, imported into ACM, expires within 45 days, and "
+            "ACM does not renew what was imported. Import its successor under the same ARN, so "
+            "that nothing that uses it has to change, or request one that ACM renews. " + ARN,
+        ),
+        (
+            Kind.ISSUED,
+            "ACM should have renewed the certificate for api.example.com by now: it expires within "
+            "30 days, so the renewal has stalled. See RenewalSummary in `aws acm "
+            "describe-certificate`: most often a DNS record for validation is missing, or nothing "
+            "uses the certificate. " + ARN,
+        ),
+        (
+            Kind.IAM,
+            "The server certificate api.example.com in IAM expires within 45 days, and IAM renews "
+            "nothing. Nothing was scanned for this alarm: `iam26 plan` lists what refers to it "
+            "(load balancers, CloudFront, AppSync domains, Elastic Beanstalk). Request or import "
+            "its successor in ACM (where ACM is not offered: upload it to IAM), set that there, "
+            "then this one can go. " + ARN,
+        ),
+    ],
+)
+def test_a_description_says_what_to_do(kind: Kind, description: str) -> None:
     """Whoever is paged reads whether to import, to look at the renewal or to move to ACM."""
-    said = {kind: compose_alarm(watch(kind), make_settings()).description for kind in Kind}
-
-    assert "same ARN" in said[Kind.IMPORTED]
-    assert "RenewalSummary" in said[Kind.ISSUED]
-    assert "where ACM is not offered: upload it to IAM" in said[Kind.IAM]
-    assert "nothing was scanned" in said[Kind.IAM]
+    assert compose_alarm(watch(kind), make_settings()).description == description
 
 
 def test_a_description_fits() -> None:
@@ -303,7 +326,27 @@ def test_a_tag_says_what_is_ours(tags: dict[str, str], *, expected: bool) -> Non
 
 def test_errors_say_what_to_do() -> None:
     """Each names numbers or alarms, the setting or the tag that would help."""
-    assert "650 certificates" in str(TooManyAlarmsError(650, 500))
-    assert "MAX_ALARMS allows 500" in str(TooManyAlarmsError(650, 500))
-    assert "a, b" in str(ForeignAlarmError(["b", "a"]))
-    assert "iam26=expiry-alarm" in str(ForeignAlarmError(["a"]))
+    assert str(TooManyAlarmsError(650, 500)) == (
+        "650 certificates are in scope, and MAX_ALARMS allows 500 alarms; none was changed. "
+        "Raise MAX_ALARMS (an alarm costs 0.10 USD a month) or narrow SCOPE."
+    )
+    assert str(ForeignAlarmError(["b", "a"])) == (
+        "not ours, for want of the tag iam26=expiry-alarm, and left alone: a, b. "
+        "Rename them, or give them the tag."
+    )
+
+
+@pytest.mark.parametrize(
+    ("drift", "first"),
+    [({}, {"a": 1}), ({"threshold": 1}, {"a": 1}), ({"dimensions": ()}, {})],
+)
+def test_the_days_of_what_has_an_alarm_are_parted_from_others(
+    drift: dict[str, Any], first: dict[str, int]
+) -> None:
+    """What an alarm of IAM looks at has one, and nothing else has, whatever is in its name."""
+    days = {"a": 1, "b": 2, "c": 3}
+    watching_a = compose_alarm(watch(Kind.IAM, arn="a"), make_settings())
+    watching_c = compose_alarm(watch(Kind.IMPORTED, arn="c"), make_settings())
+    stored = [store(watching_a.model_copy(update=drift)), store(watching_c)]
+
+    assert split_days(days, stored) == (first, dict(sorted(days.items() - first.items())))
