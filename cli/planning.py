@@ -19,8 +19,6 @@ from models.outcome import Conclusion, Outcome
 from models.plan import (
     AccountPlan,
     PlannedCertificate,
-    describe_gaps,
-    list_regions,
     plan_certificate,
     sort_certificates,
 )
@@ -106,11 +104,11 @@ class Planner:
         return AccountPlan(
             account=account_id,
             generated_at=started_at,
-            regions=list_regions(look.references),
+            regions=look.references.regions_read,
             regions_out_of_scope=look.references.out_of_scope,
             regions_not_enabled=look.references.regions_not_enabled,
             certificates=tuple(sort_certificates(_decide_all(examination, screened, look))),
-            gaps=describe_gaps(look.references.gaps),
+            gaps=look.references.missing,
             advice=tuple(_advise(look.references)),
             evidence=look.references.coverage,
         )
@@ -150,8 +148,7 @@ def _decide_all(
 ) -> Iterator[PlannedCertificate]:
     for certificate, verdict in screened:
         conclusion = _conclude(examination, verdict, look)
-        variants = [one for one in look.certificates if one.id == certificate.id]
-        yield plan_certificate(certificate, conclusion, look.references, variants)
+        yield plan_certificate(certificate, conclusion, look.references, look.certificates)
 
 
 def _conclude(examination: Examination, verdict: Verdict, look: Look) -> Conclusion:

@@ -172,7 +172,7 @@ def conclude_gaps(certificate: ServerCertificate, references: References) -> Con
     """Conclude that not every place could be read."""
     return unverified(
         f"Kept: {describe_expiry(certificate)}, but it is not proven unused. Could not read:",
-        sorted({str(gap) for gap in references.gaps}),
+        references.missing,
         _advise_on_gaps({gap.kind for gap in references.gaps}),
         examined=references.summary,
     )

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, computed_field
 from models.base import Model
 from models.certificate import CertificateTime, ServerCertificate
 from models.outcome import Conclusion, Outcome
-from models.reference import GLOBAL, Coverage, CoverageState, Gap, References
+from models.reference import Coverage, References
 
 # In the order in which a reader needs them.
 SHOWN_OUTCOMES: Mapping[Outcome, str] = {
@@ -105,7 +105,7 @@ def plan_certificate(
     certificate: ServerCertificate,
     conclusion: Conclusion,
     references: References | None = None,
-    variants: Iterable[ServerCertificate] = (),
+    listed: Iterable[ServerCertificate] = (),
 ) -> PlannedCertificate:
     """Return a certificate with what would come of it.
 
@@ -113,15 +113,8 @@ def plan_certificate(
         certificate: the certificate as it was listed.
         conclusion: what would be concluded about it.
         references: what refers to the account's certificates; None if that is not known.
-        variants: the same certificate as it was listed later, which may be renamed by then.
+        listed: the certificates of the account as they were listed last.
     """
-    holders = set(conclusion.references)
-    if references:
-        holders |= {
-            str(holder)
-            for one in (certificate, *variants)
-            for holder in references.find_holders(one)
-        }
     missing = conclusion.items if conclusion.outcome is Outcome.UNVERIFIED else ()
     return PlannedCertificate(
         name=certificate.name,
@@ -130,20 +123,9 @@ def plan_certificate(
         expires=certificate.expiration,
         outcome=conclusion.outcome,
         reason=conclusion.note,
-        references=tuple(sorted(holders)),
-        gaps=missing or (describe_gaps(references.gaps) if references else ()),
+        references=references.list_holders(certificate, listed) if references else (),
+        gaps=missing or (references.missing if references else ()),
     )
-
-
-def describe_gaps(gaps: Iterable[Gap]) -> tuple[str, ...]:
-    """Return what could not be read, each once."""
-    return tuple(sorted({str(gap) for gap in gaps}))
-
-
-def list_regions(references: References) -> tuple[str, ...]:
-    """Return the Regions in which a scan read something."""
-    read = {one.region for one in references.coverage if one.state is CoverageState.READ}
-    return tuple(sorted(read - {GLOBAL}))
 
 
 def sort_certificates(certificates: Iterable[PlannedCertificate]) -> list[PlannedCertificate]:

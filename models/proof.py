@@ -217,12 +217,8 @@ def _find_objection(
     certificates: Sequence[ServerCertificate],
 ) -> Conclusion | None:
     """Return what a scan holds against the deletion of a certificate, or None."""
-    # It may have been renamed, and attached under its new name, since it was listed first.
-    variants = [certificate, *(one for one in certificates if one.id == certificate.id)]
-    if holders := {one for variant in variants for one in references.find_holders(variant)}:
-        return conclude_in_use(
-            certificate, sorted({str(one) for one in holders}), references.summary
-        )
+    if holders := references.list_holders(certificate, certificates):
+        return conclude_in_use(certificate, holders, references.summary)
     if references.gaps:
         return conclude_gaps(certificate, references)
     if CertificateArn.parse(certificate.arn) is None:

@@ -200,6 +200,20 @@ class References(Model):
         }
         return tuple(one for one in self.found if one.identifier in naming)
 
+    def list_holders(
+        self, certificate: ServerCertificate, listed: Iterable[ServerCertificate]
+    ) -> tuple[str, ...]:
+        """Return what refers to a certificate, as it stands in a note, each once.
+
+        Args:
+            certificate: the certificate as it was listed first.
+            listed: the certificates of the account as they were listed last: it may have been
+                renamed in between, and attached under its new name.
+        """
+        variants = [certificate, *(one for one in listed if one.id == certificate.id)]
+        holders = {holder for one in variants for holder in self.find_holders(one)}
+        return tuple(sorted({str(one) for one in holders}))
+
     def find_dangling(self, certificates: Iterable[ServerCertificate]) -> tuple[Reference, ...]:
         """Return the live holders of which it is not understood which certificate they hold.
 
@@ -218,10 +232,20 @@ class References(Model):
         return tuple(one for one in self.found if one.live and one.identifier in unclear)
 
     @property
+    def regions_read(self) -> tuple[str, ...]:
+        """The Regions in which something was read."""
+        read = {one.region for one in self.coverage if one.state is CoverageState.READ}
+        return tuple(sorted(read - {GLOBAL}))
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing was read in any Region, so that it proves nothing."""
-        read = {one.region for one in self.coverage if one.state is CoverageState.READ}
-        return not read - {GLOBAL}
+        return not self.regions_read
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The gaps as they stand in a note, each once."""
+        return tuple(sorted({str(gap) for gap in self.gaps}))
 
     @property
     def out_of_scope(self) -> tuple[str, ...]:
@@ -233,12 +257,11 @@ class References(Model):
     def summary(self) -> str:
         """What was examined, in a few words."""
         read = [one for one in self.coverage if one.state is CoverageState.READ]
-        regions = {one.region for one in read} - {GLOBAL}
         examined = sum(one.examined for one in read)
         return (
             f"examined {_count(examined, 'resource')}"
             f" of {_count(len({one.source for one in read}), 'kind')}"
-            f" in {_count(len(regions), 'Region')}"
+            f" in {_count(len(self.regions_read), 'Region')}"
         )
 
 
