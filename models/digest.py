@@ -6,17 +6,17 @@ from datetime import datetime
 
 from models.finding import Finding
 from models.outcome import (
-    CERTIFICATE_FIELD,
     CERTIFICATE_ID_FIELD,
-    OUTCOME_FIELD,
     REFERENCES_FIELD,
     RESOLVING,
     UNKNOWN_ID,
     Outcome,
+    name_certificate,
     read_checked_at,
+    read_outcome,
 )
 from models.report import MESSAGE_BYTES, SUBJECT_LENGTH, Notification
-from models.sweep import is_closed_by_us, is_left_open
+from models.sweep import find_open_outcome, is_closed_by_us, is_left_open
 from models.text import fit_words
 
 # Attributes, headings, and the lines that say how much was left out.
@@ -90,22 +90,18 @@ def _sort(findings: Iterable[Finding], since: datetime) -> Mapping[str, Mapping[
     for finding in findings:
         if heading := _find_heading(finding, since):
             fields = finding.user_defined_fields
-            name = fields.get(CERTIFICATE_FIELD) or finding.resource_id or finding.id
             references = fields.get(REFERENCES_FIELD, "")
-            same = (name, fields.get(CERTIFICATE_ID_FIELD, UNKNOWN_ID))
+            same = (name_certificate(finding), fields.get(CERTIFICATE_ID_FIELD, UNKNOWN_ID))
             standing[heading][finding.account_id][same] = references
     return standing
 
 
 def _find_heading(finding: Finding, since: datetime) -> str | None:
-    outcome = finding.user_defined_fields.get(OUTCOME_FIELD)
     if is_left_open(finding):
-        # It is not known any more what came of a finding that was closed and is open again.
-        is_known = outcome in HEADINGS and outcome not in RESOLVING
-        return outcome if is_known else PENDING
+        return find_open_outcome(finding) or PENDING
     checked_at = read_checked_at(finding)
     if is_closed_by_us(finding) and checked_at and checked_at >= since:
-        return outcome
+        return read_outcome(finding)
     return None
 
 

@@ -62,6 +62,9 @@ class Outcome(StrEnum):
         }
 
 
+# A finding that is refused is left as it is.
+WRITTEN = frozenset(Outcome) - {Outcome.REFUSED}
+
 # What sets a finding to RESOLVED.
 RESOLVING = frozenset(
     outcome for outcome in Outcome if outcome.workflow_status is WorkflowStatus.RESOLVED
@@ -125,6 +128,17 @@ class Conclusion(Model):
         if not self.items and not self.promise:
             return True
         return fields.get(REFERENCES_FIELD) == self.references_field
+
+
+def read_outcome(finding: Finding) -> Outcome | None:
+    """Return the outcome that is written on a finding, or None if none that is ever written is."""
+    written = finding.user_defined_fields.get(OUTCOME_FIELD)
+    return Outcome(written) if written in WRITTEN else None
+
+
+def name_certificate(finding: Finding) -> str:
+    """Return what a finding calls its certificate: the ARN in our field, else what it has."""
+    return finding.user_defined_fields.get(CERTIFICATE_FIELD) or finding.resource_id or finding.id
 
 
 def read_checked_at(finding: Finding) -> datetime | None:

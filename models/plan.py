@@ -1,6 +1,5 @@
 """What the remediation would do in an account, as `iam26 plan` shows it."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
@@ -8,6 +7,7 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from models.base import Model
 from models.certificate import CertificateTime, ServerCertificate
+from models.counts import count_in_order
 from models.outcome import Conclusion, Outcome
 from models.reference import Coverage, References
 
@@ -142,8 +142,7 @@ def _rank(one: PlannedCertificate) -> tuple[int, float, str]:
 
 def count_outcomes(certificates: Iterable[PlannedCertificate]) -> dict[Outcome, int]:
     """Return how many certificates come to each outcome, in the order of `SHOWN_OUTCOMES`."""
-    counts = Counter(one.outcome for one in certificates)
-    return {outcome: counts[outcome] for outcome in SHOWN_OUTCOMES if counts[outcome]}
+    return count_in_order((one.outcome for one in certificates), SHOWN_OUTCOMES)
 
 
 def list_certificates(plans: Iterable[AccountPlan]) -> list[PlannedCertificate]:

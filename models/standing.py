@@ -1,6 +1,6 @@
 """How the certificates of an organization stand, by what their findings say, for `iam26 status`."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -8,19 +8,19 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field, computed_field
 
 from models.base import Model
+from models.counts import count_in_order
 from models.finding import Finding, WorkflowStatus
 from models.outcome import (
-    CERTIFICATE_FIELD,
     CERTIFICATE_ID_FIELD,
-    OUTCOME_FIELD,
     REFERENCES_FIELD,
-    RESOLVING,
     UNKNOWN_ID,
     UPDATED_BY,
     Outcome,
+    name_certificate,
     read_checked_at,
+    read_outcome,
 )
-from models.sweep import is_closed_by_us, is_left_open
+from models.sweep import find_open_outcome, is_closed_by_us, is_left_open
 
 
 class Unsettled(StrEnum):
@@ -122,7 +122,7 @@ def describe_standings(findings: Iterable[Finding], now: datetime) -> tuple[Stan
     groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         if _is_counted(finding):
-            groups[finding.account_id, _name_certificate(finding)].append(finding)
+            groups[finding.account_id, name_certificate(finding)].append(finding)
     standings = [_describe(ones, now) for ones in groups.values()]
     return tuple(
         sorted(standings, key=lambda one: (RANKS[one.state], -one.age_days, one.certificate))
@@ -131,8 +131,7 @@ def describe_standings(findings: Iterable[Finding], now: datetime) -> tuple[Stan
 
 def count_states(standings: Iterable[Standing]) -> dict[State, int]:
     """Return how many certificates stand in each state, in the order of `SHOWN_STATES`."""
-    counts = Counter(one.state for one in standings)
-    return {state: counts[state] for state in SHOWN_STATES if counts[state]}
+    return count_in_order((one.state for one in standings), SHOWN_STATES)
 
 
 def _describe(findings: Sequence[Finding], now: datetime) -> Standing:
@@ -143,7 +142,7 @@ def _describe(findings: Sequence[Finding], now: datetime) -> Standing:
     certificate_id = fields.get(CERTIFICATE_ID_FIELD, UNKNOWN_ID)
     return Standing(
         account=told.account_id,
-        certificate=_name_certificate(told),
+        certificate=name_certificate(told),
         certificate_id=None if certificate_id == UNKNOWN_ID else certificate_id,
         state=_find_state(told),
         workflow_status=told.workflow.status,
@@ -163,17 +162,7 @@ def _is_counted(finding: Finding) -> bool:
 def _find_state(finding: Finding) -> State:
     if finding.workflow.status is WorkflowStatus.SUPPRESSED:
         return Unsettled.SUPPRESSED
-    outcome = _read_outcome(finding)
     if is_left_open(finding):
-        # It is not known any more what came of a finding that was closed and is open again.
-        return outcome if outcome and outcome not in RESOLVING else Unsettled.PENDING
-    return outcome if outcome and is_closed_by_us(finding) else Unsettled.TAKEN
-
-
-def _read_outcome(finding: Finding) -> Outcome | None:
-    written = finding.user_defined_fields.get(OUTCOME_FIELD)
-    return Outcome(written) if written in {*RANKS} & {*Outcome} else None
-
-
-def _name_certificate(finding: Finding) -> str:
-    return finding.user_defined_fields.get(CERTIFICATE_FIELD) or finding.resource_id or finding.id
+        return find_open_outcome(finding) or Unsettled.PENDING
+    closed_as = read_outcome(finding) if is_closed_by_us(finding) else None
+    return closed_as or Unsettled.TAKEN

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from models.base import Model
 from models.events import SWEEP, SWEEP_SOURCE, EntryPoint
 from models.finding import Finding, WorkflowStatus
-from models.outcome import read_checked_at
+from models.outcome import RESOLVING, Outcome, read_checked_at, read_outcome
 from models.refusal import find_taken_trait
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -34,6 +34,15 @@ def is_left_open(finding: Finding) -> bool:
     if find_taken_trait(finding, EntryPoint.SWEEP):
         return False
     return finding.workflow.status is not WorkflowStatus.RESOLVED or _was_evaluated_again(finding)
+
+
+def find_open_outcome(finding: Finding) -> Outcome | None:
+    """Return what came of a finding that is left open, or None if that is not known any more.
+
+    It is not of one that was closed and is open again.
+    """
+    outcome = read_outcome(finding)
+    return None if outcome in RESOLVING else outcome
 
 
 def is_closed_by_us(finding: Finding) -> bool:
