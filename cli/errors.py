@@ -1,6 +1,6 @@
 """What goes wrong at a terminal, in one line each."""
 
-from models.errors import AwsCallError, EventError, SettingsError, TransientError
+from models.errors import AwsCallError, TransientError
 
 # botocore's and AWS's words, as far as they ask for different things of a person.
 NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError"})
@@ -35,7 +35,7 @@ def describe_error(error: Exception) -> str:
         return _describe_refusal(error)
     if isinstance(error, TransientError):
         return f"AWS could not be asked now: {error}. Check the network, and try again."
-    if isinstance(error, CommandError | SettingsError | EventError):
+    if isinstance(error, CommandError):
         return f"{error}."
     text = " ".join(str(error).split())
     return (

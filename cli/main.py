@@ -5,8 +5,8 @@ It ends at once: what is under way on threads only reads, and nobody waits for i
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from cli.errors import describe_error
 
 ERROR = 1
 INTERRUPTED = 130
-COMMANDS: dict[str, Callable[[Options, Console], int]] = {"plan": plan.run, "status": status.run}
+COMMANDS: Mapping[str, Callable[[Options, Console], int]] = {"plan": plan.run, "status": status.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(console, describe_error(error), ERROR)
 
 
-def run() -> Any:
+def run() -> NoReturn:
     """Run the command line of this process, and exit."""
     try:
         exit_status: int | str | None = main()

@@ -8,11 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from cli.arguments import Options
 from cli.errors import CommandError
+from cli.html import render_html
 from cli.pages import Page
 from cli.terminal import show_page
 
@@ -70,6 +73,36 @@ def _read_umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command found out, for every form that it can be written in.
+
+    Attributes:
+        document: the whole of it, as JSON.
+        columns: the columns of the CSV.
+        rows: its rows, each with a value for every column.
+        page: what is shown to a reader.
+    """
+
+    document: object
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, object]]
+    page: Page
+
+
+def render_answer(answer: Answer, options: Options) -> str:
+    """Return an answer in the form that was asked for."""
+    match options.output:
+        case "json":
+            return render_json(answer.document)
+        case "csv":
+            return render_csv(answer.columns, answer.rows)
+        case "html":
+            return render_html(answer.page)
+        case _:
+            return render_table(answer.page, to_file=options.file is not None)
 
 
 def render_json(answer: object) -> str:

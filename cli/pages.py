@@ -1,8 +1,12 @@
 """What is shown, whatever it is shown in: a heading, facts, counts, and tables."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
+
+K = TypeVar("K")
 
 
 class Tone(StrEnum):
@@ -57,7 +61,6 @@ class Table:
         columns: its columns.
         rows: its rows, each with as many cells as there are columns.
         empty: what is said instead where it has no rows.
-        is_searched: whether a reader may want to sort and filter it.
     """
 
     id: str
@@ -65,7 +68,6 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     empty: str
-    is_searched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,24 @@ class Page:
     counts: tuple[Count, ...]
     facts: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
 
 def format_time(time: datetime) -> str:
     """Return `2026-12-24 06:00 UTC`."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def compose_counts(
+    counts: Mapping[K, int], labels: Mapping[K, str], tones: Mapping[K, Tone]
+) -> tuple[Count, ...]:
+    """Return how many there are of each kind, with what the kind is called."""
+    return tuple(Count(number, labels[kind], tones[kind]) for kind, number in counts.items())
+
+
+def describe_counts(counts: Iterable[Count]) -> str:
+    """Return `2 would be deleted, 5 in use`."""
+    return ", ".join(f"{count.number} {count.label}" for count in counts)
 
 
 def say(*lines: str, key: str = "", tone: Tone | None = None) -> Cell:

@@ -10,8 +10,7 @@ from rich.console import Console
 from cli.arguments import SETTING_OPTIONS, Options
 from cli.connection import connect, find_partition
 from cli.errors import CommandError
-from cli.html import render_html
-from cli.output import check_target, render_csv, render_json, render_table, write_answer
+from cli.output import Answer, check_target, render_answer, render_json, write_answer
 from cli.permissions import (
     PLAN_CALLS,
     compose_account_policy,
@@ -26,7 +25,7 @@ from handlers.aws.certificates import Certificates
 from handlers.aws.clients import Clients
 from handlers.aws.findings import Findings
 from models.errors import SettingsError
-from models.plan import AccountPlan, OrganizationPlan, decide_exit_status
+from models.plan import AccountPlan, OrganizationPlan, decide_exit_status, find_start
 from models.settings import Settings
 
 USER_AGENT = "iam26-plan"
@@ -41,14 +40,14 @@ CSV_COLUMNS = (
     "references",
     "gaps",
 )
-ANSWER: TypeAdapter[AccountPlan | OrganizationPlan] = TypeAdapter(AccountPlan | OrganizationPlan)
+DOCUMENT: TypeAdapter[AccountPlan | OrganizationPlan] = TypeAdapter(AccountPlan | OrganizationPlan)
 
 
 def run(options: Options, console: Console) -> int:
     """Look at the accounts, write the plan, and return the status to exit with.
 
     Raises:
-        CommandError, SettingsError: what was asked for cannot be done.
+        CommandError: what was asked for cannot be done.
         AwsCallError, TransientError: it is not even known whose credentials these are.
     """
     if options.prints_policy:
@@ -57,13 +56,13 @@ def run(options: Options, console: Console) -> int:
         write_answer(render_json(compose_plan_policy(partition, role_name)), options.file)
         return 0
     if options.prints_schema:
-        write_answer(render_json(ANSWER.json_schema(mode="serialization")), options.file)
+        write_answer(render_json(DOCUMENT.json_schema(mode="serialization")), options.file)
         return 0
     settings = read_settings(options)
     check_target(options.file)
     clients = connect(options.profile, options.region, PLAN_CALLS, USER_AGENT)
     plans = look(clients, settings, options.accounts, console)
-    write_answer(render(plans, options), options.file)
+    write_answer(render_answer(compose_answer(plans), options), options.file)
     if options.file:
         console.print(f"{describe_summary(plans)} Written to {options.file}.", soft_wrap=True)
     return decide_exit_status(plans)
@@ -101,31 +100,25 @@ def look(
         return planner.plan_all(account_ids or (own_id,))
 
 
-def render(plans: Sequence[AccountPlan], options: Options) -> str:
-    """Return the plans as they were asked for."""
-    match options.output:
-        case "json":
-            return render_json(compose_answer(plans).model_dump(mode="json", by_alias=True))
-        case "csv":
-            rows = [
-                {"account": plan.account} | one.model_dump(mode="json")
-                for plan in plans
-                for one in plan.certificates
-            ]
-            return render_csv(CSV_COLUMNS, rows)
-        case "html":
-            return render_html(compose_plan_page(plans))
-        case _:
-            return render_table(compose_plan_page(plans), to_file=options.file is not None)
+def compose_answer(plans: Sequence[AccountPlan]) -> Answer:
+    """Return the plans for every form that they can be written in."""
+    return Answer(
+        document=gather(plans).model_dump(mode="json", by_alias=True),
+        columns=CSV_COLUMNS,
+        rows=[
+            {"account": plan.account} | one.model_dump(mode="json")
+            for plan in plans
+            for one in plan.certificates
+        ],
+        page=compose_plan_page(plans),
+    )
 
 
-def compose_answer(plans: Sequence[AccountPlan]) -> AccountPlan | OrganizationPlan:
+def gather(plans: Sequence[AccountPlan]) -> AccountPlan | OrganizationPlan:
     """Return the plan of a single account as it is, and those of several in one object."""
     if len(plans) == 1:
         return plans[0]
-    return OrganizationPlan(
-        generated_at=min(plan.generated_at for plan in plans), accounts=tuple(plans)
-    )
+    return OrganizationPlan(generated_at=find_start(plans), accounts=tuple(plans))
 
 
 def _read_clock() -> datetime:

@@ -1,8 +1,19 @@
 """The plan as a page."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from cli.pages import Cell, Column, Count, Page, Table, Tone, format_time, say
+from cli.pages import (
+    Cell,
+    Column,
+    Count,
+    Page,
+    Table,
+    Tone,
+    compose_counts,
+    describe_counts,
+    format_time,
+    say,
+)
 from models.expiry import MOVE_TO_ACM
 from models.outcome import Outcome
 from models.plan import (
@@ -11,8 +22,10 @@ from models.plan import (
     PlannedCertificate,
     count_outcomes,
     find_next_to_expire,
+    find_start,
     list_certificates,
 )
+from models.reference import Coverage
 
 TONES: Mapping[Outcome, Tone] = {
     Outcome.WOULD_DELETE: Tone.ACT,
@@ -28,30 +41,24 @@ REPLACE = f"Replace it where it is used. {MOVE_TO_ACM}"
 
 def compose_plan_page(plans: Sequence[AccountPlan]) -> Page:
     """Return the plans of accounts as one page."""
-    several = len(plans) > 1
-    certificates = list_certificates(plans)
     return Page(
         title="What IAM.26 remediation would do",
-        generated_at=min(plan.generated_at for plan in plans),
+        generated_at=find_start(plans),
         summary=describe_summary(plans),
-        counts=tuple(
-            Count(number, SHOWN_OUTCOMES[outcome], TONES[outcome])
-            for outcome, number in count_outcomes(certificates).items()
-        ),
+        counts=_count(plans),
         facts=tuple(_describe_facts(plans)),
         warnings=tuple(_list_warnings(plans)),
         tables=(
-            _list_certificates(plans, several=several),
-            _list_references(plans, several=several),
-            _list_evidence(plans, several=several),
+            _list_certificates(plans),
+            _list_references(plans),
+            _list_evidence(plans),
         ),
     )
 
 
 def describe_summary(plans: Sequence[AccountPlan]) -> str:
     """Return `2 would be deleted, 5 in use, 14 valid; next to expire: web (2026-12-24)`."""
-    counts = count_outcomes(list_certificates(plans))
-    told = ", ".join(f"{number} {SHOWN_OUTCOMES[outcome]}" for outcome, number in counts.items())
+    told = describe_counts(_count(plans))
     if not told:
         failed = sum(plan.error is not None for plan in plans)
         return "Nothing is known." if failed == len(plans) else "No server certificates in IAM."
@@ -62,9 +69,13 @@ def describe_summary(plans: Sequence[AccountPlan]) -> str:
     return f"{told}; next to expire: {', '.join(following)}." if following else f"{told}."
 
 
+def _count(plans: Sequence[AccountPlan]) -> tuple[Count, ...]:
+    return compose_counts(count_outcomes(list_certificates(plans)), SHOWN_OUTCOMES, TONES)
+
+
 def _describe_facts(plans: Sequence[AccountPlan]) -> Iterator[tuple[str, str]]:
     yield ("Account" if len(plans) == 1 else "Accounts", ", ".join(one.account for one in plans))
-    yield "Looked at", format_time(min(plan.generated_at for plan in plans))
+    yield "Looked at", format_time(find_start(plans))
     if any(one.outcome is Outcome.IN_USE for one in list_certificates(plans)):
         yield "What is in use", REPLACE
     yield "Regions read", _join(region for plan in plans for region in plan.regions)
@@ -85,22 +96,17 @@ def _list_warnings(plans: Sequence[AccountPlan]) -> Iterator[str]:
     yield from dict.fromkeys(text for plan in plans for text in plan.advice)
 
 
-def _list_certificates(plans: Sequence[AccountPlan], *, several: bool) -> Table:
-    account = (Column("Account"),) if several else ()
-    return Table(
+def _list_certificates(plans: Sequence[AccountPlan]) -> Table:
+    return _compose_table(
+        plans,
+        lambda plan: map(_describe_certificate, plan.certificates),
         id="certificates",
         heading="Certificates",
         columns=(
-            *account,
             Column("Certificate"),
             Column("Expires"),
             Column("Outcome"),
             Column("Why", is_wide=True),
-        ),
-        rows=tuple(
-            ((say(plan.account),) if several else ()) + _describe_certificate(one)
-            for plan in plans
-            for one in plan.certificates
         ),
         empty="There are no server certificates in IAM.",
     )
@@ -131,48 +137,69 @@ def _explain(one: PlannedCertificate) -> tuple[str, ...]:
             return (one.reason,)
 
 
-def _list_references(plans: Sequence[AccountPlan], *, several: bool) -> Table:
-    account = (Column("Account"),) if several else ()
-    return Table(
-        id="references",
-        heading="References",
-        columns=(*account, Column("Certificate"), Column("Is referred to by", is_wide=True)),
-        rows=tuple(
-            ((say(plan.account),) if several else ()) + (say(one.name, one.id), say(reference))
-            for plan in plans
+def _list_references(plans: Sequence[AccountPlan]) -> Table:
+    return _compose_table(
+        plans,
+        lambda plan: (
+            (say(one.name, one.id), say(reference))
             for one in plan.certificates
             for reference in one.references
         ),
+        id="references",
+        heading="References",
+        columns=(Column("Certificate"), Column("Is referred to by", is_wide=True)),
         empty="Nothing that was read refers to any of them.",
     )
 
 
-def _list_evidence(plans: Sequence[AccountPlan], *, several: bool) -> Table:
-    account = (Column("Account"),) if several else ()
-    return Table(
+def _list_evidence(plans: Sequence[AccountPlan]) -> Table:
+    return _compose_table(
+        plans,
+        lambda plan: map(_describe_coverage, plan.evidence),
         id="evidence",
         heading="Evidence",
         columns=(
-            *account,
             Column("Source", is_wide=True),
             Column("Region"),
             Column("State"),
             Column("Examined"),
             Column("At"),
         ),
-        rows=tuple(
-            ((say(plan.account),) if several else ())
-            + (
-                say(one.source),
-                say(one.region),
-                say(one.state),
-                say(str(one.examined), key=f"{one.examined:012}"),
-                say(f"{one.checked_at:%Y-%m-%d %H:%M:%S} UTC", key=one.checked_at.isoformat()),
-            )
-            for plan in plans
-            for one in plan.evidence
-        ),
         empty="Nothing could be read.",
+    )
+
+
+def _describe_coverage(one: Coverage) -> tuple[Cell, ...]:
+    return (
+        say(one.source),
+        say(one.region),
+        say(one.state),
+        say(str(one.examined)),
+        say(f"{one.checked_at:%Y-%m-%d %H:%M:%S} UTC", key=one.checked_at.isoformat()),
+    )
+
+
+def _compose_table(
+    plans: Sequence[AccountPlan],
+    list_rows: Callable[[AccountPlan], Iterable[tuple[Cell, ...]]],
+    *,
+    id: str,  # noqa: A002 - as the table calls it
+    heading: str,
+    columns: tuple[Column, ...],
+    empty: str,
+) -> Table:
+    """Return a table of what each plan has; of several accounts it says which."""
+    several = len(plans) > 1
+    return Table(
+        id=id,
+        heading=heading,
+        columns=(Column("Account"), *columns) if several else columns,
+        rows=tuple(
+            (say(plan.account), *row) if several else row
+            for plan in plans
+            for row in list_rows(plan)
+        ),
+        empty=empty,
     )
 
 

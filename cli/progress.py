@@ -10,22 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from handlers.aws.references.scan import Progress as ScanProgress
 from handlers.aws.references.scan import Watcher
-from handlers.remediation.ports import CertificatesPort
+from handlers.remediation.ports import CertificatesPort, ReadableAccountPort
 from models.reference import References
 
 
-class WatchableAccountPort(Protocol):
+class WatchableAccountPort(ReadableAccountPort, Protocol):
     """One account whose scan tells how far it is: see `handlers.aws.account`."""
-
-    @property
-    def id(self) -> str:
-        """The account's twelve digits."""
-        ...
-
-    @property
-    def certificates(self) -> CertificatesPort:
-        """Its server certificates."""
-        ...
 
     def scan_references(
         self, seconds_left: float | None, watch: Watcher | None = None

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from cli.arguments import Options
 from cli.connection import connect
-from cli.html import render_html
-from cli.output import check_target, render_csv, render_json, render_table, write_answer
+from cli.output import Answer, check_target, render_answer, render_json, write_answer
 from cli.permissions import STATUS_CALLS, compose_status_policy
 from cli.progress import shown_progress
 from cli.status_page import compose_status_page
@@ -18,19 +17,6 @@ from handlers.aws.findings import Findings
 from models.errors import EventError
 from models.finding import Finding, FindingKey
 from models.standing import StatusReport, describe_standings
-
-
-class FindingsPort(Protocol):
-    """Security Hub's findings of all accounts: see `handlers.aws.findings`."""
-
-    def search_failed(self) -> Iterable[Sequence[Finding | EventError]]:
-        """Return failed findings that nobody suppressed, page by page."""
-        ...
-
-    def list_suppressed(self) -> Sequence[Finding | EventError]:
-        """Return the findings that somebody suppressed."""
-        ...
-
 
 USER_AGENT = "iam26-status"
 CSV_COLUMNS = (
@@ -45,6 +31,18 @@ CSV_COLUMNS = (
     "note",
     "findings",
 )
+
+
+class FindingsPort(Protocol):
+    """Security Hub's findings of all accounts: see `handlers.aws.findings`."""
+
+    def search_failed(self) -> Iterable[Sequence[Finding | EventError]]:
+        """Return failed findings that nobody suppressed, page by page."""
+        ...
+
+    def list_suppressed(self) -> Sequence[Finding | EventError]:
+        """Return the findings that somebody suppressed."""
+        ...
 
 
 def run(options: Options, console: Console) -> int:
@@ -72,7 +70,7 @@ def run(options: Options, console: Console) -> int:
             datetime.now(UTC),
             lambda found: progress.update(task, completed=found),
         )
-    write_answer(render(report, options), options.file)
+    write_answer(render_answer(compose_answer(report), options), options.file)
     if options.file:
         console.print(f"Written to {options.file}.", soft_wrap=True)
     return 0
@@ -109,15 +107,12 @@ def read_report(
     )
 
 
-def render(report: StatusReport, options: Options) -> str:
-    """Return the report as it was asked for."""
-    written = report.model_dump(mode="json", by_alias=True)
-    match options.output:
-        case "json":
-            return render_json(written)
-        case "csv":
-            return render_csv(CSV_COLUMNS, written["certificates"])
-        case "html":
-            return render_html(compose_status_page(report))
-        case _:
-            return render_table(compose_status_page(report), to_file=options.file is not None)
+def compose_answer(report: StatusReport) -> Answer:
+    """Return the report for every form that it can be written in."""
+    document = report.model_dump(mode="json", by_alias=True)
+    return Answer(
+        document=document,
+        columns=CSV_COLUMNS,
+        rows=document["certificates"],
+        page=compose_status_page(report),
+    )

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 
-from cli.pages import Cell, Column, Count, Page, Table, Tone, format_time, say
+from cli.pages import (
+    Cell,
+    Column,
+    Count,
+    Page,
+    Table,
+    Tone,
+    compose_counts,
+    describe_counts,
+    format_time,
+    say,
+)
 from models.certificate import CertificateArn
 from models.outcome import Outcome
 from models.standing import SHOWN_STATES, Standing, State, StatusReport, Unsettled
@@ -28,10 +39,7 @@ def compose_status_page(report: StatusReport) -> Page:
         title="Findings of Security Hub control IAM.26",
         generated_at=report.generated_at,
         summary=_describe_summary(report),
-        counts=tuple(
-            Count(number, SHOWN_STATES[state], TONES[state])
-            for state, number in report.summary.items()
-        ),
+        counts=_count(report),
         facts=(
             ("Security Hub asked in", report.region),
             ("Looked at", format_time(report.generated_at)),
@@ -42,12 +50,15 @@ def compose_status_page(report: StatusReport) -> Page:
     )
 
 
+def _count(report: StatusReport) -> tuple[Count, ...]:
+    return compose_counts(report.summary, SHOWN_STATES, TONES)
+
+
 def _describe_summary(report: StatusReport) -> str:
     if not report.certificates:
         return "No failed findings of IAM.26."
-    told = ", ".join(f"{number} {SHOWN_STATES[state]}" for state, number in report.summary.items())
     oldest = max(one.age_days for one in report.certificates)
-    return f"{told}; the oldest finding is {oldest} days old."
+    return f"{describe_counts(_count(report))}; the oldest finding is {oldest} days old."
 
 
 def _list_certificates(report: StatusReport) -> Table:
@@ -74,7 +85,7 @@ def _describe_certificate(one: Standing) -> Iterator[Cell]:
     named = (arn.name if arn else one.certificate, one.certificate_id)
     yield say(*(each for each in named if each))
     yield say(SHOWN_STATES[one.state], tone=TONES[one.state])
-    yield say(str(one.age_days), key=f"{one.age_days:06}")
+    yield say(str(one.age_days))
     checked_at = one.checked_at
     yield say(
         f"{checked_at:%Y-%m-%d}" if checked_at else "never",
@@ -96,10 +107,7 @@ def _list_accounts(report: StatusReport) -> Table:
         rows=tuple(
             (
                 say(account),
-                *(
-                    say(str(counts.get(state, 0)), key=f"{counts.get(state, 0):06}")
-                    for state in states
-                ),
+                *(say(str(counts.get(state, 0))) for state in states),
             )
             for account, counts in report.accounts.items()
         ),

@@ -1,6 +1,7 @@
 """What the remediation would do in an account, as `iam26 plan` shows it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import IntEnum
 
 from pydantic import AwareDatetime, Field, computed_field
@@ -143,6 +144,11 @@ def _rank(one: PlannedCertificate) -> tuple[int, float, str]:
 def count_outcomes(certificates: Iterable[PlannedCertificate]) -> dict[Outcome, int]:
     """Return how many certificates come to each outcome, in the order of `SHOWN_OUTCOMES`."""
     return count_in_order((one.outcome for one in certificates), SHOWN_OUTCOMES)
+
+
+def find_start(plans: Iterable[AccountPlan]) -> datetime:
+    """Return when the first of some accounts was looked at (UTC)."""
+    return min(plan.generated_at for plan in plans)
 
 
 def list_certificates(plans: Iterable[AccountPlan]) -> list[PlannedCertificate]:
