@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from local.aws.server import ClientFactory
+from local.aws.knobs import HOME_REGION
+from local.aws.server import Aws, ClientFactory
 from local.fixtures import seed
 
 Certificate = Mapping[str, Any]
@@ -69,6 +70,17 @@ ATTACHMENTS: dict[str, Attach] = {
     "classic-environment": attach_to_environment("classic"),
     "saved": attach_to_saved_configuration,
 }
+
+
+def fill_account(aws: Aws, whose: str) -> None:
+    """Create one of everything in the home Region of an account, with a certificate in use."""
+
+    def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
+        # Seeds ask for our own account.
+        return aws.client(service, region=region, account_id=whose)
+
+    later = datetime.now(UTC) + timedelta(days=900)
+    create_holders(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
 
 
 def create_holders(client: ClientFactory, region: str, certificate: Certificate) -> None:

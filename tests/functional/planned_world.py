@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from local.aws.knobs import DEFAULT_REGIONS, OWN_ACCOUNT
 from local.aws.server import Aws
@@ -103,8 +102,3 @@ def _list_kinds() -> Iterator[str]:
 def _choose_expiry(kind: str, number: int) -> datetime:
     days = {"in-grace": -3, "valid": 20 + 7 * number}.get(kind, -90 - number)
     return datetime.now(UTC) + timedelta(days=days)
-
-
-def make_finding(arn: str, account_id: str) -> dict[str, Any]:
-    """Return Security Hub's finding about a certificate."""
-    return make_raw_finding(arn, account_id=account_id)

@@ -4,7 +4,6 @@ Resources and conditions are held against what they should be by
 `tests/template/test_permissions.py`.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +15,6 @@ from handlers import sweep
 from local.aws import faults
 from local.aws.knobs import HOME_REGION, OWN_ACCOUNT
 from local.aws.server import Aws
-from local.fixtures import seed
 from local.fixtures.context import Context
 from local.fixtures.stack import Statement, load_stack
 from tests.builders import MEMBER_ACCOUNT, OTHER_ACCOUNT
@@ -29,7 +27,7 @@ from tests.functional.enforcement import (
     denied_where_not_enforced,
     enforced,
 )
-from tests.functional.holders import create_holders
+from tests.functional.holders import fill_account
 from tests.template.policies import list_of
 
 FUNCTION_ROLE = "iam26-remediation"
@@ -63,13 +61,7 @@ def become(deployment: Deployment, role_arn: str) -> None:
 
 def begin(deployment: Deployment, whose: str) -> Event:
     """Return the event of a clean candidate in an account that has one of everything."""
-
-    def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
-        # Seeds ask for our own account.
-        return deployment.aws.client(service, region=region, account_id=whose)
-
-    later = datetime.now(UTC) + timedelta(days=900)
-    create_holders(client, HOME_REGION, seed.upload_certificate(client, "everyday", expires=later))
+    fill_account(deployment.aws, whose)
     certificate = deployment.upload("old-web", account_id=whose)
     return deployment.report(certificate["Arn"], account_id=whose)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,8 +18,9 @@ from cli.main import main
 from cli.permissions import compose_account_policy, compose_plan_policy
 from local.aws import faults
 from local.aws.knobs import DEFAULT_REGIONS, HOME_REGION, OWN_ACCOUNT
-from local.aws.server import Aws, ClientFactory
+from local.aws.server import Aws
 from local.fixtures import seed
+from local.fixtures.findings import make_raw_finding
 from local.fixtures.stack import PROJECT
 from tests.functional.deployment import Deployment
 from tests.functional.enforcement import (
@@ -27,15 +29,15 @@ from tests.functional.enforcement import (
     denied_where_not_enforced,
     enforced,
 )
-from tests.functional.holders import create_holders
+from tests.functional.holders import fill_account
 from tests.functional.planned_world import (
     ACCOUNTS,
     GRACE_PERIOD_DAYS,
     ROLE_NAME,
     PlannedWorld,
-    make_finding,
 )
 from tests.template.operations import list_needed_actions
+from tests.template.policies import list_actions
 
 Answer = dict[str, Any]
 RunPlan = Callable[..., tuple[int, str]]
@@ -73,7 +75,10 @@ def plan(capsys: pytest.CaptureFixture[str]) -> RunPlan:
 
     def run(*arguments: str) -> tuple[int, str]:
         status = main(["plan", *arguments])
-        return status, capsys.readouterr().out
+        written = capsys.readouterr()
+        # Where a test fails, this says why.
+        sys.stderr.write(written.err)
+        return status, written.out
 
     return run
 
@@ -111,7 +116,7 @@ class TestThreeAccounts:
             MEMBER_ROLE_NAME=ROLE_NAME,
             GRACE_PERIOD_DAYS=str(GRACE_PERIOD_DAYS),
         )
-        findings = [make_finding(arn, arn.split(":")[4]) for arn in world.kinds]
+        findings = [make_raw_finding(arn, account_id=arn.split(":")[4]) for arn in world.kinds]
         for event in deployment.import_findings(findings):
             for outcome in deployment.handle(event)["outcomes"]:
                 one = planned[outcome["certificate"]]
@@ -140,9 +145,10 @@ class TestThreeAccounts:
     ) -> None:
         """The table fits, leaves nothing out, and begins with the answer."""
         monkeypatch.setenv("COLUMNS", str(columns))
-        _, written = plan(*OPTIONS)
+        status, written = plan(*OPTIONS)
         lines = written.splitlines()
 
+        assert status == 2
         assert max(map(len, lines)) <= columns
         assert lines[0].startswith(
             "18 would be deleted, 24 in use, 9 in the grace period, 9 exempt"
@@ -180,34 +186,20 @@ class TestReadOnly:
             plan("--accounts", ACCOUNTS[1], "--role-name", ROLE_NAME)
 
         [entered] = [one for one in calls if one.operation == "AssumeRole"]
-        policy = json.loads(entered.params["Policy"])
-        allowed = {one for each in policy["Statement"] for one in each["Action"]}
+        allowed = list_actions(json.loads(entered.params["Policy"])["Statement"])
         assert allowed == set(list_policy_actions()) - {"sts:AssumeRole", "securityhub:GetFindings"}
         assert len(entered.params["Policy"]) <= 2048
 
 
 def fill(aws: Aws) -> None:
     """Create a candidate, and one of everything that can hold a certificate."""
-    later = datetime.now(UTC) + timedelta(days=900)
-    for whose in ACCOUNTS[:2]:
-        client = make_factory(aws, whose)
-        everyday = seed.upload_certificate(client, "everyday", expires=later)
-        create_holders(client, HOME_REGION, everyday)
-        seed.plant_certificate("old-web", account_id=whose)
-
-
-def make_factory(aws: Aws, whose: str) -> ClientFactory:
-    """Return what makes clients of an account, whichever one a seed asks for."""
-
-    def client(service: str, *, region: str = HOME_REGION, account_id: str = "") -> Any:
-        return aws.client(service, region=region, account_id=whose)
-
-    return client
+    for account_id in ACCOUNTS[:2]:
+        fill_account(aws, account_id)
+        seed.plant_certificate("old-web", account_id=account_id)
 
 
 def list_policy_actions() -> list[str]:
-    statements = compose_plan_policy("aws", ROLE_NAME)["Statement"]
-    return sorted(action for one in statements for action in one["Action"])
+    return sorted(list_actions(compose_plan_policy("aws", ROLE_NAME)["Statement"]))
 
 
 class TestPolicy:
